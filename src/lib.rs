@@ -1,0 +1,4 @@
+//! keytrail: provision NTP secure groups.
+
+pub mod media;
+pub mod secret;

@@ -1,0 +1,3 @@
+//! The `keytrail` command.
+
+fn main() {}

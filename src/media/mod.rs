@@ -1,0 +1,1 @@
+//! Key media: the files ntpd reads, as typed values.
