@@ -1,4 +1,10 @@
 //! keytrail: provision NTP secure groups.
 
+pub mod digest;
+pub mod finding;
+pub mod inventory;
 pub mod media;
+pub mod plan;
+pub mod remote;
 pub mod secret;
+pub mod trail;

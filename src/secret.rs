@@ -68,7 +68,10 @@ mod tests {
     #[test]
     fn never_prints_itself() {
         let secret = Secret::from("hunter2");
-        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "[redacted] [redacted] Some([redacted])");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "[redacted] [redacted] Some([redacted])"
+        );
         assert_eq!(secret.expose(), b"hunter2");
     }
 }

@@ -1,0 +1,5 @@
+//! Plans: what would change where, as a pure value.
+
+mod model;
+
+pub use model::*;

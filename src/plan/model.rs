@@ -1,0 +1,67 @@
+//! The values a plan is made of. `(desired, observed) -> Plan` has no I/O; a plan prints as text or JSON,
+//! is stored as a file and is what `apply` runs. Nothing in a plan is secret: contents are named by digest.
+
+use crate::digest::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A file as it should be on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSpec {
+    /// Its content's digest; the content itself is in the vault or rendered again.
+    pub digest: Digest,
+    /// Size in bytes.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Holds private numbers or passwords.
+    pub secret: bool,
+}
+
+/// What a host should look like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Host name.
+    pub host: String,
+    /// Directory of the key media on the host.
+    pub keysdir: String,
+    /// Files by absolute path: filestamped media. Never overwritten once there; a new content has a new name.
+    pub media: BTreeMap<String, FileSpec>,
+    /// Links by absolute path, each to a file name in the same directory.
+    pub links: BTreeMap<String, String>,
+    /// Files that are replaced in place: ntp.conf as it would be with keytrail's lines, the include file,
+    /// the symmetric key file.
+    pub conf: BTreeMap<String, FileSpec>,
+    /// Owner of every placed file, if set.
+    pub owner: Option<String>,
+    /// Group of every placed file, if set.
+    pub group: Option<String>,
+    /// Command that restarts the daemon, if any.
+    pub restart: Option<String>,
+    /// Position in the order: 0 for trusted hosts, then one more per hop down the trails.
+    pub wave: u32,
+}
+
+/// What was seen on a host. Links and digests of what keytrail owns, nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Observed {
+    /// Files keytrail cares about (all `ntpkey_*` in keysdir, the conf files), by absolute path.
+    pub files: BTreeMap<String, ObservedFile>,
+    /// Symbolic links in keysdir, by absolute path, with their targets as stored.
+    pub links: BTreeMap<String, String>,
+    /// The host's clock when asked, Unix seconds.
+    pub clock: i64,
+}
+
+/// A file as seen on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedFile {
+    /// Digest of its content.
+    pub digest: Digest,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner's name or number.
+    pub owner: String,
+    /// Group's name or number.
+    pub group: String,
+}

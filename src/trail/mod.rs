@@ -1,0 +1,3 @@
+//! Certificate trails: the graph of authenticated associations, its proof, and what follows from it.
+
+pub mod needs;
