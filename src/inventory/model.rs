@@ -348,7 +348,7 @@ pub struct Settings {
     pub restart: Option<Box<str>>,
     /// How to reach the host.
     pub connection: Connection,
-    /// Directory that stands for `/` on the host: image builds, tests; `None`: `/`.
+    /// Directory that stands for `/` on the host: image builds, tests; may hold `{host}`. `None`: `/`.
     pub root: Option<Box<str>>,
     /// Certificate scheme, manual names (`RSA-SHA256`).
     pub certificate_scheme: Box<str>,
@@ -552,13 +552,14 @@ impl Inventory {
         self.group_of(id).is_some_and(|group| group.trusted.contains(&id))
     }
 
-    /// Puts the counters of a host's range into a pattern with `{}` (first counter) or `{1}`, `{2}` …
+    /// Puts a host's name (`{host}`) and the counters of its range (`{}` or `{1}` the first, `{2}` …) into a
+    /// pattern.
     pub fn fill<'a>(&self, id: HostId, pattern: &'a str) -> Cow<'a, str> {
         if !pattern.contains('{') {
             return Cow::Borrowed(pattern);
         }
         let counters = super::range::counters(&self.entry(id).pattern, &self.host(id).name);
-        let mut filled = pattern.to_owned();
+        let mut filled = pattern.replace("{host}", &self.host(id).name);
         for (i, counter) in counters.iter().enumerate() {
             if i == 0 {
                 filled = filled.replace("{}", counter);

@@ -1,0 +1,30 @@
+# keytrail. `make demo` shows it at work, `make test` proves it; both set up a fresh Debian or Ubuntu first.
+
+CARGO ?= cargo
+ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+
+.PHONY: help demo test lint bench setup setup-test fmt
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## Install what building and running need (Debian/Ubuntu)
+	@sh scripts/setup.sh run
+
+setup-test: ## Install what the tests need as well
+	@sh scripts/setup.sh test
+
+demo: setup ## Provision the sample fleet on throw-away hosts of this machine
+	$(CARGO) run --quiet --locked -- demo
+
+test: setup-test ## Run every test
+	sh scripts/test.sh
+
+lint: setup ## rustfmt, clippy, cargo-deny, shellcheck
+	sh scripts/lint.sh
+
+bench: setup ## Run the benchmarks
+	$(CARGO) bench --locked
+
+fmt: ## Format the sources
+	$(CARGO) fmt
