@@ -4,10 +4,11 @@
 //! the resolved inventory, and the lines are looked up only for the findings that are shown
 //! ([`crate::inventory::locate`]).
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How bad a finding is. Errors stop `plan` and `apply`; `check` exits 1 on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.

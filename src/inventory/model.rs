@@ -139,7 +139,19 @@ impl Group {
 }
 
 /// Identity schemes of Autokey (RFC 5906 section 6 and appendix B).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum IdentityScheme {
     /// Trusted certificate: the trail alone.
@@ -311,7 +323,19 @@ impl std::fmt::Debug for PasswordSource {
 }
 
 /// NTP implementations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 pub enum Implementation {
     /// The reference implementation, 4.2.8; the only one with Autokey.
     #[serde(rename = "ntp.org")]
@@ -352,8 +376,8 @@ pub struct Settings {
     pub root: Option<Box<str>>,
     /// Certificate scheme, manual names (`RSA-SHA256`).
     pub certificate_scheme: Box<str>,
-    /// Certificate lifetime in days.
-    pub certificate_days: u32,
+    /// How long certificates are valid.
+    pub certificate_lifetime: Lifetime,
     /// Host key size in bits.
     pub host_key_bits: u32,
     /// Sign key, where it is not the host key.
@@ -392,8 +416,29 @@ pub struct Settings {
     pub nat: bool,
 }
 
+/// How long a certificate is valid, counted from the day it is minted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// So many days.
+    Days(u32),
+    /// Until the end of this day (UTC).
+    Until(time::Date),
+}
+
+impl Lifetime {
+    /// Whole days from `today`; none left when the last day is over.
+    pub fn days_from(self, today: time::Date) -> u32 {
+        match self {
+            Self::Days(days) => days,
+            Self::Until(last) => u32::try_from((last - today).whole_days()).unwrap_or(0),
+        }
+    }
+}
+
 /// How keytrail's lines get into the daemon's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ConfMode {
     /// All lines between markers inside the existing file.
@@ -414,16 +459,21 @@ pub struct SignKey {
 }
 
 /// Kinds of sign keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum SignKeyKind {
     /// RSA.
+    #[serde(alias = "rsa")]
     Rsa,
     /// DSA: on OpenSSL 3 only for hosts that serve nobody (measured).
+    #[serde(alias = "dsa")]
     Dsa,
 }
 
 /// Layouts of identity media.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// What the 4.2.8p15 daemon on OpenSSL 1.1 or later authenticates with.
@@ -465,7 +515,8 @@ pub struct Ssh {
 }
 
 /// How a login that is not root becomes root, always without asking for a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Become {
     /// `sudo -n`.
     Sudo,
@@ -474,7 +525,8 @@ pub enum Become {
 }
 
 /// A named set of demands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// No MD5, no moduli under 2048 where the daemon can do it.
     Modern,
