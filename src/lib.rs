@@ -4,6 +4,7 @@ pub mod digest;
 pub mod finding;
 pub mod inventory;
 pub mod media;
+pub mod ntpconf;
 pub mod plan;
 pub mod remote;
 pub mod secret;

@@ -2,8 +2,9 @@
 //! is stored as a file and is what `apply` runs. Nothing in a plan is secret: contents are named by digest.
 
 use crate::digest::Digest;
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file as it should be on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Desired {
     pub media: BTreeMap<String, FileSpec>,
     /// Links by absolute path, each to a file name in the same directory.
     pub links: BTreeMap<String, String>,
+    /// Links the daemon would open but must not find: a sign key or server key this host no longer has.
+    pub absent: BTreeSet<String>,
     /// Files that are replaced in place: ntp.conf as it would be with keytrail's lines, the include file,
     /// the symmetric key file.
     pub conf: BTreeMap<String, FileSpec>,
@@ -49,6 +52,10 @@ pub struct Observed {
     pub files: BTreeMap<String, ObservedFile>,
     /// Symbolic links in keysdir, by absolute path, with their targets as stored.
     pub links: BTreeMap<String, String>,
+    /// Contents of the configuration files ([`Desired::conf`]) that are there, by absolute path: keytrail's lines are put
+    /// between what stands there already. May hold passwords, so it is never serialized.
+    #[serde(skip)]
+    pub conf: BTreeMap<String, Secret>,
     /// The host's clock when asked, Unix seconds.
     pub clock: i64,
 }

@@ -1,0 +1,323 @@
+//! From inventory and analysis to the values of a host's template.
+
+use super::context::{Association, Context, Crypto, Keys, spell_ids};
+use super::error::ConfError;
+use super::rendered::stand_in;
+use super::spell::{self, Unspellable};
+use crate::inventory::{
+    self, Auth, GroupId, HostId, IdentityScheme, Implementation, Inventory, Mode, Settings, Target,
+};
+use crate::secret::Secret;
+use crate::trail::needs::{LineIdent, Needs};
+use std::collections::BTreeSet;
+
+/// What the lines of one host follow from.
+#[derive(Debug, Clone, Copy)]
+pub struct HostFacts<'a> {
+    /// The inventory.
+    pub inventory: &'a Inventory,
+    /// Which host.
+    pub host: HostId,
+    /// What it must hold.
+    pub needs: &'a Needs,
+    /// Whose parameters each association is checked with, in the order of its associations.
+    pub idents: &'a [Option<LineIdent>],
+    /// Group of the one global `ident`, for broadcast clients.
+    pub global_ident: Option<GroupId>,
+    /// Password of its private files.
+    pub password: Option<&'a Secret>,
+    /// Owner in the names of its host key and certificate links (`ntpkey_host_OWNER`).
+    pub owner: &'a str,
+}
+
+/// The implementation's name in inventories.
+pub fn implementation_name(implementation: Implementation) -> &'static str {
+    match implementation {
+        Implementation::NtpOrg => "ntp.org",
+        Implementation::Ntpsec => "ntpsec",
+        Implementation::Chrony => "chrony",
+        Implementation::Openvms => "openvms",
+    }
+}
+
+/// The values of a host's template, and what the stand-ins in them stand for. All problems at once.
+pub fn context(facts: &HostFacts<'_>) -> Result<(Context, Vec<Secret>), Vec<ConfError>> {
+    let entry = facts.inventory.entry(facts.host);
+    let settings = &*entry.settings;
+    let mut writer = Writer {
+        facts,
+        settings,
+        errors: Vec::new(),
+        secrets: Vec::new(),
+    };
+    let context = writer.context(entry);
+    if writer.errors.is_empty() {
+        Ok((context, writer.secrets))
+    } else {
+        Err(writer.errors)
+    }
+}
+
+struct Writer<'a> {
+    facts: &'a HostFacts<'a>,
+    settings: &'a Settings,
+    errors: Vec<ConfError>,
+    secrets: Vec<Secret>,
+}
+
+impl Writer<'_> {
+    fn context(&mut self, entry: &inventory::HostEntry) -> Context {
+        let inventory = self.facts.inventory;
+        let settings = self.settings;
+        let autokey = self.facts.needs.autokey;
+        if autokey && !has_autokey(settings.ntpd) {
+            self.unsupported(
+                "take part in Autokey".into(),
+                "use symmetric keys (`key:`) for its associations, or another implementation",
+            );
+        }
+        self.refuse_unsupported(entry);
+        let ids = self.key_ids(entry);
+        Context {
+            host: inventory.host(self.facts.host).name.to_string(),
+            group: inventory
+                .group_of(self.facts.host)
+                .map(|group| group.name.to_string()),
+            implementation: implementation_name(settings.ntpd),
+            keysdir: autokey.then(|| self.word("keysdir", &settings.keysdir)),
+            crypto: autokey.then(|| self.crypto()),
+            keys: (!ids.is_empty()).then(|| Keys {
+                file: self.word("keys file", &settings.keys_file),
+                trusted: spell_ids(&ids),
+                ids,
+                control: settings.control_key,
+                request: settings.request_key,
+            }),
+            reference_clock: self.lines(
+                "reference_clock",
+                entry.reference_clock.iter().flatten().map(String::as_str),
+            ),
+            associations: entry
+                .associations
+                .iter()
+                .enumerate()
+                .map(|(index, association)| {
+                    self.association(association, self.facts.idents.get(index).copied().flatten())
+                })
+                .collect(),
+            broadcastclient: entry.broadcast_client,
+            ident: autokey
+                .then_some(self.facts.global_ident)
+                .flatten()
+                .map(|group| self.word("ident", &inventory.group(group).name)),
+            automax: settings.automax.filter(|_| autokey),
+            revoke: settings.revoke.filter(|_| autokey),
+            cryptostats: settings.cryptostats && autokey,
+            restrict_notrust: settings
+                .restrict_notrust
+                .iter()
+                .map(|address| self.check("restrict_notrust", address, spell::words(address)))
+                .collect(),
+            extra: self.lines("extra", settings.extra.iter().map(|line| &**line)),
+        }
+    }
+
+    fn refuse_unsupported(&mut self, entry: &inventory::HostEntry) {
+        const NO_BROADCAST: &str = "use `servers`: unicast associations work with every implementation";
+        if matches!(
+            self.settings.ntpd,
+            Implementation::NtpOrg | Implementation::Openvms
+        ) {
+            return;
+        }
+        if entry.broadcast_client {
+            self.unsupported("listen to broadcast servers".into(), NO_BROADCAST);
+        }
+        if entry.associations.iter().any(|line| line.mode == Mode::Broadcast) {
+            self.unsupported("send authenticated broadcasts".into(), NO_BROADCAST);
+        }
+        if self.settings.ntpd == Implementation::Chrony && !self.settings.restrict_notrust.is_empty() {
+            self.unsupported(
+                "demand authentication by `restrict … notrust`".into(),
+                "leave restrict_notrust out on this host; chrony trusts authenticated sources alone as soon as one has a key",
+            );
+        }
+    }
+
+    fn crypto(&mut self) -> Crypto {
+        let needs = self.facts.needs;
+        let settings = self.settings;
+        Crypto {
+            password: self
+                .facts
+                .password
+                .map(|password| self.secret("crypto pw", password)),
+            host: self.word("crypto host", self.facts.owner),
+            ident: needs
+                .crypto_ident
+                .map(|group| self.word("crypto ident", &self.facts.inventory.group(group).name)),
+            digest: settings
+                .digest
+                .as_deref()
+                .map(|digest| self.word("digest", digest)),
+            randfile: settings
+                .randfile
+                .as_deref()
+                .map(|file| self.word("randfile", file)),
+        }
+    }
+
+    fn association(&mut self, line: &inventory::Association, ident: Option<LineIdent>) -> Association {
+        let inventory = self.facts.inventory;
+        let (address, name) = match &line.target {
+            Target::Host(host) => (
+                inventory.address(*host).into_owned(),
+                Some(inventory.host(*host).name.to_string()),
+            ),
+            Target::External(group, server) => {
+                let external = inventory.group(*group).external.as_ref();
+                // The loader resolved the index against this very list.
+                let server = &external.expect("an external group").servers[*server as usize];
+                (server.address.to_string(), Some(server.name.to_string()))
+            }
+            Target::Address(address) => (address.to_string(), None),
+        };
+        let autokey = line.auth == Auth::Autokey;
+        let key = match line.auth {
+            Auth::Key(id) => Some(id),
+            Auth::Autokey | Auth::None => None,
+        };
+        let ident = match &line.ident {
+            Some(ident) => Some(self.word("ident", ident)),
+            None if autokey => ident
+                .filter(|ident| self.ident_matters(*ident))
+                .map(|ident| self.word("ident", &inventory.group(ident.group).name)),
+            None => None,
+        };
+        Association {
+            command: match line.mode {
+                Mode::Server => "server",
+                Mode::Peer => "peer",
+                Mode::Broadcast => "broadcast",
+            },
+            address: self.word("the address of an association", &address),
+            name,
+            autokey,
+            key,
+            ident,
+            iburst: line.iburst,
+            minpoll: line.minpoll,
+            maxpoll: line.maxpoll,
+            prefer: line.prefer,
+            version: key.and_then(|id| self.version(line, id)),
+            options: line
+                .options
+                .iter()
+                .map(|option| self.check("an option of an association", option, spell::words(option)))
+                .collect(),
+        }
+    }
+
+    /// TC and PC have no parameters to name; the line needs an `ident` all the same where the server belongs
+    /// to another group, else the daemon's @group gate drops the answer.
+    fn ident_matters(&self, ident: LineIdent) -> bool {
+        !matches!(ident.scheme, IdentityScheme::Tc | IdentityScheme::Pc)
+            || self.facts.inventory.entry(self.facts.host).group != Some(ident.group)
+    }
+
+    /// chrony sends NTPv3 with the whole digest where the MAC is longer than 20 bytes, which both ntpds refuse
+    /// unless the line says `version 4` (measured: chrony 4.3 with ntp.org 4.2.8p15 and NTPsec 1.2.2).
+    fn version(&self, line: &inventory::Association, id: u32) -> Option<u8> {
+        if self.settings.ntpd != Implementation::Chrony {
+            return None;
+        }
+        if let Target::Host(host) = line.target
+            && self.facts.inventory.entry(host).settings.ntpd == Implementation::Chrony
+        {
+            return None;
+        }
+        let long = self.facts.inventory.keys.iter().any(|key| {
+            let kind = key.kind.to_ascii_uppercase();
+            let kind = kind.trim_start_matches("SHA").trim_start_matches(['-', '2', '3']);
+            key.id == id && key.kind.to_ascii_uppercase().starts_with("SHA") && !matches!(kind, "1" | "")
+        });
+        long.then_some(4)
+    }
+
+    /// Every id the daemon must trust: those of its own lines, those its clients use, and those asked for.
+    fn key_ids(&self, entry: &inventory::HostEntry) -> Vec<u32> {
+        let own = entry.associations.iter().filter_map(|line| match line.auth {
+            Auth::Key(id) => Some(id),
+            Auth::Autokey | Auth::None => None,
+        });
+        let mut ids: BTreeSet<u32> = own.collect();
+        ids.extend(&self.facts.needs.symmetric_keys);
+        ids.extend(&self.settings.trusted_keys);
+        ids.extend(self.settings.control_key);
+        ids.extend(self.settings.request_key);
+        ids.into_iter().collect()
+    }
+
+    fn word(&mut self, what: &str, value: &str) -> String {
+        self.check(what, value, spell::word(self.settings.ntpd, value))
+    }
+
+    fn lines<'b>(&mut self, what: &str, lines: impl Iterator<Item = &'b str>) -> Vec<String> {
+        lines
+            .map(|line| self.check(what, line, spell::line(line)))
+            .collect()
+    }
+
+    fn check(&mut self, what: &str, value: &str, spelled: Result<String, Unspellable>) -> String {
+        spelled.unwrap_or_else(|why| {
+            let shown = super::rendered::printable(value);
+            self.refuse(format!("{what} '{shown}'"), why, "change it in the inventory");
+            String::new()
+        })
+    }
+
+    /// A stand-in for a secret value, spelled for the daemon.
+    fn secret(&mut self, what: &str, value: &Secret) -> String {
+        let spelled = match value.expose_str() {
+            Some(text) => spell::word(self.settings.ntpd, text),
+            None => Err(Unspellable::NotAscii),
+        };
+        match spelled {
+            Ok(spelled) => {
+                self.secrets.push(Secret::from(spelled));
+                stand_in(self.secrets.len() - 1)
+            }
+            Err(why) => {
+                self.refuse(
+                    format!("the password ({what})"),
+                    why,
+                    "choose another password: printable ASCII without quotes, e.g. letters and digits",
+                );
+                String::new()
+            }
+        }
+    }
+
+    fn refuse(&mut self, what: String, why: Unspellable, help: &'static str) {
+        self.errors.push(ConfError::Value {
+            host: self.facts.inventory.host(self.facts.host).name.to_string(),
+            what,
+            file: self.settings.conf.to_string(),
+            why,
+            help,
+        });
+    }
+
+    fn unsupported(&mut self, what: String, help: &'static str) {
+        self.errors.push(ConfError::Unsupported {
+            host: self.facts.inventory.host(self.facts.host).name.to_string(),
+            implementation: implementation_name(self.settings.ntpd),
+            what,
+            help,
+        });
+    }
+}
+
+fn has_autokey(implementation: Implementation) -> bool {
+    matches!(implementation, Implementation::NtpOrg | Implementation::Openvms)
+}
