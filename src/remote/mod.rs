@@ -1,6 +1,20 @@
 //! Reaching a host: run a POSIX shell script there with bytes on its standard input.
 //!
-//! This layer knows hosts, scripts and bytes, nothing of NTP. One call is one round trip.
+//! This layer knows hosts, scripts and bytes, nothing of NTP. One call is one round trip, over OpenSSH
+//! ([`SshHost`]) or on this machine ([`LocalHost`]); [`Target`] is either of them. The command a host is
+//! asked to run is the same for every script but for one number ([`bootstrap`]), so nothing a script or its
+//! input says can be seen in a process list.
+
+pub mod bootstrap;
+mod control;
+pub mod fake;
+mod local;
+mod pump;
+mod ssh;
+
+pub use control::ControlDir;
+pub use local::LocalHost;
+pub use ssh::{SshHost, SshOptions};
 
 use crate::secret::Secret;
 use std::future::Future;
@@ -9,18 +23,18 @@ use std::time::Duration;
 /// A script and what it reads.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// POSIX `sh` text. Never holds anything secret.
-    pub text: String,
+    /// POSIX `sh` text. Constant by its type: what varies, and everything secret, is in `input`.
+    pub text: &'static str,
     /// What follows on its standard input; may be secret.
     pub input: Secret,
-    /// Longest time it may take.
+    /// Longest time it may take, once the host is connected.
     pub limit: Duration,
 }
 
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// Exit status of the script.
+    /// Exit status of the script; 128 + n where signal n ended it, 255 where it is not known how it ended.
     pub status: i32,
     /// Standard output; may hold what was in ntp.conf, so it is kept like a secret.
     pub stdout: Secret,
@@ -40,13 +54,93 @@ pub enum Unreachable {
     /// The connection was lost while the script ran; what it did is not known.
     #[error("connection lost: {0}")]
     Lost(String),
-    /// It took longer than its limit.
+    /// It took longer than its limit; what it did is not known.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
 }
 
+impl Unreachable {
+    /// What to do about it, one sentence.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Connect(why) => connect_help(why),
+            Self::HostKey(why) if why.contains("CHANGED") || why.contains("has changed") => {
+                "somebody may be in between, or the host was installed anew: compare its key with `ssh-keygen -lf` on the \
+                 host's console; only then remove the old line from known_hosts"
+            }
+            Self::HostKey(_) => {
+                "check the host's key and add it to known_hosts (`ssh-keyscan`, then compare), or say `accept_new: true` \
+                 under `ssh:` for first contacts"
+            }
+            Self::Lost(_) => "run it again: what was done is seen and not done twice",
+            Self::TimedOut(_) => {
+                "look at the host (load, disk, a restart command that does not return), then run it again"
+            }
+        }
+    }
+}
+
+fn connect_help(why: &str) -> &'static str {
+    let says = |text: &str| why.contains(text);
+    if says("Permission denied (") || says("Too many authentication failures") {
+        "the login or key is not accepted: set `ssh.user` and `ssh.identity_file`, or load the key into ssh-agent (no \
+         password is ever asked for)"
+    } else if says("Could not resolve") {
+        "the name is not known here: set the host's `address`, or `ssh.host`, or a Host entry in ~/.ssh/config"
+    } else if says("Connection refused") {
+        "nothing listens there: is sshd running, is `ssh.port` right?"
+    } else if says("timed out") || says("No route to host") || says("unreachable") {
+        "the address does not answer: is the host up, is a firewall or `ssh.proxy_jump` in the way?"
+    } else if says("UNKNOWN port 65535") {
+        "the jump host or ProxyCommand did not connect: try `ssh` to the jump host by itself"
+    } else if says("cannot run ssh") {
+        "install the OpenSSH client (apt-get install openssh-client)"
+    } else {
+        "try `ssh -o BatchMode=yes` to the host by hand"
+    }
+}
+
+/// How a login becomes root before the script starts, never asking for a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Elevate {
+    /// `sudo -n`.
+    Sudo,
+    /// `doas -n`.
+    Doas,
+}
+
 /// A host that scripts can be run on.
 pub trait Remote: Send + Sync {
-    /// Runs `script` and waits for its end.
+    /// Runs `script` and waits for its end. The connection is made at the first call and kept for the next.
     fn run(&self, script: Script) -> impl Future<Output = Result<Output, Unreachable>> + Send;
+
+    /// Gives the connection up; the next [`Remote::run`] makes a new one.
+    fn disconnect(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+/// A host of a mixed fleet.
+#[derive(Debug)]
+pub enum Target {
+    /// Over OpenSSH.
+    Ssh(Box<SshHost>),
+    /// This machine.
+    Local(LocalHost),
+}
+
+impl Remote for Target {
+    async fn run(&self, script: Script) -> Result<Output, Unreachable> {
+        match self {
+            Self::Ssh(host) => host.run(script).await,
+            Self::Local(host) => host.run(script).await,
+        }
+    }
+
+    async fn disconnect(&self) {
+        match self {
+            Self::Ssh(host) => host.disconnect().await,
+            Self::Local(host) => host.disconnect().await,
+        }
+    }
 }

@@ -1,0 +1,3 @@
+//! Throw-away hosts on this machine, to try keytrail on.
+
+pub mod sshd;

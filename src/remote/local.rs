@@ -1,0 +1,92 @@
+//! This machine as a host: the same scripts, run by `sh` here. For `connection: local`, image builds and
+//! trying things out; with a root directory in the script's input nothing outside it is touched.
+
+use super::{Output, Remote, Script, Unreachable, bootstrap, pump::pump};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// This machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalHost;
+
+impl Remote for LocalHost {
+    async fn run(&self, script: Script) -> Result<Output, Unreachable> {
+        let (length, input) = bootstrap::stdin(script.text, script.input.expose());
+        let failed = |err: std::io::Error| Unreachable::Connect(format!("cannot run sh: {err}"));
+        // In a process group of its own: Ctrl-C at the terminal stops us between hosts, not a script halfway.
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(bootstrap::reader(length))
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Unreachable::Connect("cannot run sh: no pipes".into()));
+        };
+        let run = async {
+            let (stdout, stderr) = pump(stdin, stdout, stderr, input).await?;
+            Ok((child.wait().await?, stdout, stderr))
+        };
+        let lost = |err: std::io::Error| Unreachable::Lost(err.to_string());
+        let (status, stdout, stderr) = tokio::time::timeout(script.limit, run)
+            .await
+            .map_err(|_| Unreachable::TimedOut(script.limit))?
+            .map_err(lost)?;
+        Ok(Output {
+            status: status
+                .code()
+                .or(status.signal().map(|signal| 128 + signal))
+                .unwrap_or(255),
+            stdout,
+            stderr,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+    use std::time::Duration;
+
+    fn script(text: &'static str, input: &[u8], limit: Duration) -> Script {
+        Script {
+            text,
+            input: Secret::new(input),
+            limit,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_script_reads_exactly_what_follows_it() {
+        let text = "# a comment\nmain() {\n    cat\n    echo oops >&2\n    exit 7\n}\nmain\n";
+        let output = LocalHost
+            .run(script(text, b"\x00\xffline\n", Duration::from_secs(10)))
+            .await
+            .unwrap();
+        assert_eq!(output.stdout.expose(), b"\x00\xffline\n");
+        assert_eq!((output.stderr.as_str(), output.status), ("oops\n", 7));
+    }
+
+    #[tokio::test]
+    async fn a_script_that_hangs_is_given_up() {
+        let limit = Duration::from_millis(100);
+        let hung = LocalHost.run(script("sleep 5\n", b"", limit)).await;
+        assert_eq!(hung.unwrap_err(), Unreachable::TimedOut(limit));
+    }
+
+    #[tokio::test]
+    async fn input_nobody_reads_is_no_error() {
+        let output = LocalHost
+            .run(script("exit 3\n", &vec![b'x'; 1 << 20], Duration::from_secs(10)))
+            .await
+            .unwrap();
+        assert_eq!(output.status, 3);
+    }
+}

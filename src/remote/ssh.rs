@@ -1,0 +1,322 @@
+//! A host over OpenSSH: the user's own configuration, agent and known_hosts, one connection for all phases.
+//!
+//! The master is started here rather than by the crate's `SessionBuilder`, which has no way to say that
+//! forwardings, agent forwarding, local commands and prompts of the user's configuration have no place in
+//! a fleet push, and which cannot be given a time limit. Scripts then run over its control socket, inside
+//! this process: one `ssh` per host, however many phases.
+
+use super::{ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap, pump::pump};
+use openssh::{Error, Session, Stdio};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+/// How to reach a host, beyond what `~/.ssh/config` says about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshOptions {
+    /// Host name, address or alias, as given to `ssh`.
+    pub host: String,
+    /// Login name.
+    pub user: Option<String>,
+    /// Port.
+    pub port: Option<u16>,
+    /// The only identity file to try.
+    pub identity_file: Option<PathBuf>,
+    /// `ProxyJump`.
+    pub proxy_jump: Option<String>,
+    /// An `ssh_config` in place of the user's.
+    pub config: Option<PathBuf>,
+    /// Accept host keys that are not known yet; a changed key is refused either way.
+    pub accept_new: bool,
+    /// How the login becomes root.
+    pub elevate: Option<Elevate>,
+    /// Time to connect and authenticate, whole seconds.
+    pub connect_timeout: Duration,
+    /// How long an unused connection lives on, whole seconds: also after this process was killed.
+    pub idle: Duration,
+}
+
+impl SshOptions {
+    /// The host as the user's configuration describes it; 10 s to connect, 60 s idle.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            user: None,
+            port: None,
+            identity_file: None,
+            proxy_jump: None,
+            config: None,
+            accept_new: false,
+            elevate: None,
+            connect_timeout: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+        }
+    }
+
+    /// The arguments of the master, the destination last.
+    fn arguments(&self, dir: &Path) -> Vec<String> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let mut args: Vec<String> = ["-M", "-N", "-f", "-T"].map(String::from).into();
+        args.extend(["-S".into(), path(&dir.join("master"))]);
+        args.extend(["-E".into(), path(&dir.join("log"))]);
+        if let Some(config) = &self.config {
+            args.extend(["-F".into(), path(config)]);
+        }
+        let known = if self.accept_new { "accept-new" } else { "yes" };
+        let mut options = vec![
+            format!("StrictHostKeyChecking={known}"),
+            format!("ConnectTimeout={}", self.connect_timeout.as_secs().max(1)),
+            format!("ControlPersist={}", self.idle.as_secs().max(1)),
+        ];
+        options.extend(
+            [
+                "BatchMode=yes",
+                "ServerAliveInterval=15",
+                "ServerAliveCountMax=3",
+                "ClearAllForwardings=yes",
+                "ForwardAgent=no",
+                "ForwardX11=no",
+                "PermitLocalCommand=no",
+                "RemoteCommand=none",
+                // A user's LogLevel QUIET would leave failures without a word.
+                "LogLevel=INFO",
+            ]
+            .map(String::from),
+        );
+        if self.identity_file.is_some() {
+            options.push("IdentitiesOnly=yes".into());
+        }
+        for option in options {
+            args.extend(["-o".into(), option]);
+        }
+        let valued = [
+            ("-l", self.user.clone()),
+            ("-p", self.port.map(|port| port.to_string())),
+            ("-i", self.identity_file.as_deref().map(path)),
+            ("-J", self.proxy_jump.clone()),
+        ];
+        for (flag, value) in valued {
+            args.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        }
+        args.extend(["--".into(), self.host.clone()]);
+        args
+    }
+}
+
+/// A host over OpenSSH. Connects at the first script; the connection ends with this value.
+#[derive(Debug)]
+pub struct SshHost {
+    options: SshOptions,
+    control: Arc<ControlDir>,
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+impl SshHost {
+    /// A host, not yet connected; its control socket will live in `control`.
+    pub fn new(options: SshOptions, control: Arc<ControlDir>) -> Self {
+        Self {
+            options,
+            control,
+            session: Mutex::new(None),
+        }
+    }
+
+    /// The living connection, or a new one.
+    async fn session(&self) -> Result<Arc<Session>, Unreachable> {
+        let mut held = self.session.lock().await;
+        if let Some(session) = &*held {
+            return Ok(Arc::clone(session));
+        }
+        let dir = TempDir::with_prefix_in("", self.control.path()).map_err(|err| {
+            Unreachable::Connect(format!("cannot make a directory for the control socket: {err}"))
+        })?;
+        self.start_master(dir.path()).await?;
+        let session = Arc::new(Session::new_native_mux(dir));
+        *held = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Starts `ssh -M -f`, which goes to the background once it is authenticated.
+    async fn start_master(&self, dir: &Path) -> Result<(), Unreachable> {
+        // ConnectTimeout covers the network and the key exchange; authentication may hang as well.
+        let limit = self.options.connect_timeout + Duration::from_secs(5);
+        let mut child = Command::new("ssh")
+            .args(self.options.arguments(dir))
+            // Jump hosts are reached by an ssh of their own, which would otherwise ask on the terminal.
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .env("SSH_ASKPASS", "/nonexistent")
+            .process_group(0)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|err| Unreachable::Connect(format!("cannot run ssh: {err}")))?;
+        match tokio::time::timeout(limit, child.wait()).await {
+            Err(_) => Err(Unreachable::TimedOut(limit)),
+            Ok(Err(err)) => Err(Unreachable::Connect(format!("cannot wait for ssh: {err}"))),
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => {
+                let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
+                Err(refusal(&log, status))
+            }
+        }
+    }
+
+    /// Forgets `session`, if it is still the one in use.
+    async fn forget(&self, session: &Arc<Session>) {
+        let mut held = self.session.lock().await;
+        if held.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
+            *held = None;
+        }
+    }
+}
+
+impl Remote for SshHost {
+    async fn run(&self, script: Script) -> Result<Output, Unreachable> {
+        let (length, input) = bootstrap::stdin(script.text, script.input.expose());
+        let command = bootstrap::command(length, self.options.elevate);
+        let mut session = self.session().await?;
+        let started = match spawn(&session, &command).await {
+            // The master ended while it was idle. Nothing was sent yet, so starting anew repeats nothing.
+            Err(Error::Disconnected) => {
+                self.forget(&session).await;
+                session = self.session().await?;
+                spawn(&session, &command).await
+            }
+            started => started,
+        };
+        let mut child = started.map_err(|err| Unreachable::Connect(explain(&err)))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin().take(), child.stdout().take(), child.stderr().take())
+        else {
+            return Err(Unreachable::Connect("no pipes to the ssh master".into()));
+        };
+        let run = async {
+            let streams = pump(stdin, stdout, stderr, input).await;
+            (streams, child.wait().await)
+        };
+        let Ok((streams, status)) = tokio::time::timeout(script.limit, run).await else {
+            // The channel closes, and with it the connection: nothing more is wanted from a host that hangs.
+            self.forget(&session).await;
+            return Err(Unreachable::TimedOut(script.limit));
+        };
+        let (stdout, stderr) = streams.map_err(|err| Unreachable::Lost(err.to_string()))?;
+        let status = match status {
+            Ok(status) => status.code().unwrap_or(255),
+            // How the crate says "exit status 127".
+            Err(Error::Remote(_)) => 127,
+            // A script ended by a signal looks like a lost connection; the master knows which it was.
+            Err(Error::RemoteProcessTerminated) if session.check().await.is_ok() => 255,
+            Err(err) => {
+                let log = session.control_socket().with_file_name("log");
+                let said = log_text(&std::fs::read_to_string(log).unwrap_or_default());
+                self.forget(&session).await;
+                return Err(Unreachable::Lost(if said.is_empty() {
+                    explain(&err)
+                } else {
+                    said
+                }));
+            }
+        };
+        Ok(Output {
+            status,
+            stdout,
+            stderr,
+        })
+    }
+
+    async fn disconnect(&self) {
+        // Dropping the last session asks the master to end.
+        self.session.lock().await.take();
+    }
+}
+
+async fn spawn<'s>(session: &'s Session, command: &str) -> Result<openssh::Child<&'s Session>, Error> {
+    session
+        .raw_command(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .await
+}
+
+/// An error with its causes, which the crate's own text leaves out.
+fn explain(err: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(err.source(), |err| err.source());
+    causes.fold(err.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Why a master did not come up, from what it logged.
+fn refusal(log: &str, status: std::process::ExitStatus) -> Unreachable {
+    let said = log_text(log);
+    if log.contains("Host key verification failed") || log.contains("host key is known") {
+        Unreachable::HostKey(said)
+    } else if said.is_empty() {
+        Unreachable::Connect(format!("ssh ended without a word ({status})"))
+    } else {
+        Unreachable::Connect(said)
+    }
+}
+
+/// What ssh said, on one line, without its frames and greetings.
+fn log_text(log: &str) -> String {
+    let lines = log.lines().map(str::trim).filter(|line| {
+        !(line.is_empty() || line.starts_with("@@@") || line.starts_with("Warning: Permanently added"))
+    });
+    let lines: Vec<_> = lines.map(|line| line.trim_matches(['@', ' ']).trim()).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_master_is_strict_and_keeps_to_itself() {
+        let mut options = SshOptions::new("-oProxyCommand=evil");
+        options.user = Some("ntp".into());
+        options.port = Some(2222);
+        let args = options.arguments(Path::new("/tmp/k/1"));
+        let text = args.join(" ");
+        assert!(text.contains("-o StrictHostKeyChecking=yes "), "{text}");
+        assert!(
+            text.contains("-o BatchMode=yes ") && text.contains("-o ForwardAgent=no "),
+            "{text}"
+        );
+        assert!(text.contains("-l ntp -p 2222 "), "{text}");
+        assert_eq!(args[args.len() - 2..], ["--", "-oProxyCommand=evil"]);
+        options.accept_new = true;
+        assert!(
+            options
+                .arguments(Path::new("/"))
+                .join(" ")
+                .contains("=accept-new ")
+        );
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let status = std::process::ExitStatus::default();
+        let changed = "@@@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@@@@@@\r\n\
+                       Offending ED25519 key in /h/known_hosts:3\r\nHost key verification failed.\r\n";
+        let refused = refusal(changed, status);
+        assert_eq!(
+            refused,
+            Unreachable::HostKey(
+                "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!; Offending ED25519 key in /h/known_hosts:3; Host key \
+                 verification failed."
+                    .into()
+            )
+        );
+        assert!(refused.help().contains("console"));
+        let refused = refusal("ssh: connect to host x port 22: Connection refused\r\n", status);
+        assert!(matches!(&refused, Unreachable::Connect(why) if why.ends_with("Connection refused")));
+        assert!(refused.help().contains("sshd running"));
+        assert!(matches!(refusal("", status), Unreachable::Connect(why) if why.contains("without a word")));
+    }
+}

@@ -1,0 +1,91 @@
+//! Throw-away hosts for tests: real sshd, a directory each.
+
+// Every test binary compiles this for itself and uses a part of it.
+#![allow(dead_code)]
+
+use keytrail::demo::sshd::{Sshd, SshdLab};
+use keytrail::remote::{ControlDir, Output, Remote, Script, SshHost, SshOptions, Unreachable};
+use keytrail::secret::Secret;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A laboratory in a temporary directory. The order of fields is the order of dropping: servers before files.
+pub struct Lab {
+    pub servers: SshdLab,
+    pub control: Arc<ControlDir>,
+    pub dir: TempDir,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let dir = TempDir::with_prefix("keytrail-test-").expect("a temporary directory");
+        // Fails loudly, with the line to install, where sshd is missing.
+        let servers = SshdLab::new(dir.path()).unwrap_or_else(|err| panic!("{err}"));
+        let control = Arc::new(ControlDir::new(Path::new("/tmp")).expect("a control directory"));
+        Self {
+            servers,
+            control,
+            dir,
+        }
+    }
+
+    /// A laboratory with one running host `one`.
+    pub fn with_host(extra: &[&str]) -> Self {
+        let mut lab = Self::new();
+        lab.start("one", extra);
+        lab
+    }
+
+    pub fn start(&mut self, name: &str, extra: &[&str]) -> &Sshd {
+        self.servers
+            .start(name, extra)
+            .unwrap_or_else(|err| panic!("{err}"))
+    }
+
+    pub fn options(&self, name: &str) -> SshOptions {
+        let mut options = SshOptions::new(name);
+        options.config = Some(self.servers.config());
+        options
+    }
+
+    pub fn host(&self, name: &str) -> SshHost {
+        self.with_options(self.options(name))
+    }
+
+    pub fn with_options(&self, options: SshOptions) -> SshHost {
+        SshHost::new(options, Arc::clone(&self.control))
+    }
+
+    /// A file for tests, executable.
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = self.dir.path().join("bin");
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let path = dir.join(name);
+        std::fs::write(&path, text).expect("a program");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        path
+    }
+
+    /// A line for `sshd_config` that puts [`Lab::program`]s first in the path.
+    pub fn path_line(&self) -> String {
+        format!(
+            "SetEnv PATH={}:/usr/bin:/bin",
+            self.dir.path().join("bin").display()
+        )
+    }
+}
+
+pub fn script(text: &'static str, input: &[u8]) -> Script {
+    Script {
+        text,
+        input: Secret::new(input),
+        limit: Duration::from_secs(30),
+    }
+}
+
+pub async fn run(host: &impl Remote, text: &'static str, input: &[u8]) -> Result<Output, Unreachable> {
+    host.run(script(text, input)).await
+}
