@@ -1,3 +1,8 @@
-//! The `keytrail` command.
+//! The `keytrail` command: parse the arguments, call the verb, turn its answer into an exit status.
 
-fn main() {}
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keytrail::cli::run(keytrail::cli::args::Cli::parse())
+}

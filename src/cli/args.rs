@@ -1,0 +1,179 @@
+//! The command line: verbs, options, and the help that teaches by example.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Provision NTP secure groups: prove every certificate trail, mint the key media, push them over SSH.
+#[derive(Debug, Parser)]
+#[command(name = "keytrail", version, max_term_width = 100, propagate_version = false)]
+#[command(after_help = "Start here:
+  keytrail demo                      see the whole way on throw-away hosts of this machine
+  keytrail init > fleet.yaml         a commented inventory to start from
+  keytrail check fleet.yaml          prove the trails; touches nothing
+  keytrail plan fleet.yaml           mint what is missing and show what would change on which host
+  keytrail apply fleet.yaml          do it
+
+Exit status: 0 done, nothing wrong; 1 the answer is no (findings, failed hosts, changes with --exit-code);
+2 could not run (usage, unreadable or malformed input, no vault).")]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Say more about what goes on (-vv: traces of every step); never anything secret
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say less: no progress, only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What a verb prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs; documented and versioned
+    Json,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write a commented inventory to start from
+    #[command(after_help = "Example:\n  keytrail init fleet.yaml")]
+    Init(Init),
+    /// Prove that every certificate trail is acyclic and ends at a trusted host; find every mistake
+    #[command(after_help = "Examples:
+  keytrail check fleet.yaml
+  keytrail check sites/                 every .yaml file of a directory, as one inventory
+  keytrail check --format json fleet.yaml")]
+    Check(Check),
+    /// Mint what is missing and show what would change on every host; changes no host
+    #[command(after_help = "Examples:
+  keytrail plan fleet.yaml
+  keytrail plan fleet.yaml --on group:green -o plan.json
+  keytrail plan fleet.yaml --exit-code     exit 1 when anything would change, for CI")]
+    Plan(Plan),
+    /// Bring the fleet to the state of the inventory
+    #[command(after_help = "Examples:
+  keytrail apply fleet.yaml
+  keytrail apply fleet.yaml --on yellow -j 8
+  keytrail apply plan.json                 only if it still is the plan")]
+    Apply(Apply),
+    /// Provision the sample fleet on throw-away hosts of this machine, and clean up
+    Demo(Demo),
+    /// Print the JSON Schema of inventories, for editors and CI
+    #[command(after_help = "Example:\n  keytrail schema > docs/inventory.schema.json")]
+    Schema,
+    /// Print a shell's completion script
+    #[command(after_help = "Example:\n  keytrail completions bash > /etc/bash_completion.d/keytrail")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which inventory.
+#[derive(Debug, Args, Clone)]
+pub struct InventoryArgs {
+    /// Inventory files, or directories of them, read as one [default: keytrail.yaml]
+    #[arg(value_name = "INVENTORY")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Which vault, and what opens it.
+#[derive(Debug, Args, Clone)]
+pub struct VaultArgs {
+    /// The vault [default: the inventory's name with .vault, beside it]
+    #[arg(long, value_name = "FILE")]
+    pub vault: Option<PathBuf>,
+    /// File with the age identity that opens the vault [default: one per vault below the user's configuration]
+    #[arg(long, value_name = "FILE", env = "KEYTRAIL_IDENTITY")]
+    pub identity: Option<PathBuf>,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where to write it; standard output without
+    pub file: Option<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Which hosts, and how to reach and render them.
+#[derive(Debug, Args, Clone)]
+pub struct FleetArgs {
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// Only these hosts: NAME, a glob, group:NAME or tag:NAME; may be repeated
+    #[arg(long, value_name = "SELECTION")]
+    pub on: Vec<String>,
+    /// Templates of your own, in place of the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// How many hosts at a time
+    #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub jobs: u16,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Also write the plan to a file that `apply` takes
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 1 when anything would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output of the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the hosts' directories in place and say where they are
+    #[arg(long)]
+    pub keep: bool,
+    /// Use the local connection even where sshd is there
+    #[arg(long)]
+    pub local: bool,
+}

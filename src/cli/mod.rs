@@ -1,0 +1,116 @@
+//! Everything that talks to people: verbs, output, progress, exit status. One file per verb.
+
+pub mod args;
+mod check;
+mod init;
+mod out;
+mod schema;
+
+use args::{Cli, Verb};
+use clap::CommandFactory as _;
+use out::Out;
+use std::fmt;
+use std::process::ExitCode;
+
+/// What a verb answers, as exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Done, nothing wrong: 0.
+    Yes,
+    /// The answer is no: 1.
+    No,
+}
+
+/// Why a verb could not run: exit status 2.
+#[derive(Debug)]
+pub struct Failure {
+    /// What could not be done.
+    what: String,
+    /// Why, outermost cause first.
+    why: Vec<String>,
+    /// What to do now.
+    help: Vec<String>,
+}
+
+impl Failure {
+    /// What could not be done, without a cause yet.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), why: Vec::new(), help: Vec::new() }
+    }
+
+    /// Adds an error and everything it stems from.
+    #[must_use]
+    pub fn because(mut self, error: &dyn std::error::Error) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some libraries repeat their source in their own text.
+            if !self.why.last().is_some_and(|outer| outer.contains(&text)) {
+                self.why.push(text);
+            }
+            cause = error.source();
+        }
+        self
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        for why in &self.why {
+            write!(f, "\n  because: {why}")?;
+        }
+        for help in &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the verb of a command line.
+pub fn run(cli: Cli) -> ExitCode {
+    start_log(cli.verbose);
+    let mut out = Out::new(cli.color, cli.quiet);
+    let answer = match cli.verb {
+        Verb::Init(args) => init::run(&args, &mut out),
+        Verb::Check(args) => check::run(&args, &mut out),
+        Verb::Schema => schema::run(&mut out),
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "keytrail", &mut script);
+            out.bytes(&script).map(|()| Answer::Yes)
+        }
+        _ => Err(Failure::new("not there yet")),
+    };
+    match answer {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(failure) => {
+            out.failure(&failure);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Log lines on standard error: warnings by default, more with `-v`.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        2 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    let filter = tracing_subscriber::filter::Targets::new().with_target("keytrail", level);
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
+    // A second start (library users, tests) keeps the first subscriber.
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+}

@@ -1,0 +1,82 @@
+//! Where output goes: data on standard output, everything else on standard error.
+
+use super::Failure;
+use super::args::Color;
+use std::io::{IsTerminal as _, Write as _};
+
+/// Standard output and standard error, with what is known about them.
+pub struct Out {
+    color_out: bool,
+    color_err: bool,
+    quiet: bool,
+}
+
+impl Out {
+    /// Decides about colour once: `--color`, then `NO_COLOR`, then whether it is a terminal.
+    pub fn new(color: Color, quiet: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let decide = |terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !plain,
+        };
+        Self {
+            color_out: decide(std::io::stdout().is_terminal()),
+            color_err: decide(std::io::stderr().is_terminal()),
+            quiet,
+        }
+    }
+
+    /// Whether standard output takes colour.
+    pub fn color(&self) -> bool {
+        self.color_out
+    }
+
+    /// Whether progress bars make sense: standard error is a terminal and nobody asked for quiet.
+    pub fn bars(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Whether only results and errors are wanted.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Data, with a newline.
+    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Data, as it is.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            // Whoever reads has seen enough (`keytrail … | head`): no fault of this program.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) => Err(Failure::new("cannot write to standard output").because(&error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A word on the side, on standard error; silent with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// Why the verb could not run.
+    pub fn failure(&self, failure: &Failure) {
+        let (on, off) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        self.stderr(&format!("{on}error{off}: {failure}"));
+    }
+
+    /// Text on standard error, whatever was asked.
+    // Not a free function: nobody should write to standard error without having an `Out`.
+    #[expect(clippy::unused_self, reason = "see above")]
+    pub fn stderr(&self, text: &str) {
+        // A closed standard error is nothing to die of.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
