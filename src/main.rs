@@ -4,5 +4,5 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    keytrail::cli::run(keytrail::cli::args::Cli::parse())
+    keytrail::cli::run(&keytrail::cli::args::Cli::parse())
 }

@@ -1,16 +1,15 @@
 //! Everything that talks to people: verbs, output, progress, exit status. One file per verb.
 
 pub mod args;
-mod check;
-mod init;
 mod out;
-mod schema;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;
 use out::Out;
 use std::fmt;
 use std::process::ExitCode;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// What a verb answers, as exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,11 @@ pub struct Failure {
 impl Failure {
     /// What could not be done, without a cause yet.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), why: Vec::new(), help: Vec::new() }
+        Self {
+            what: what.into(),
+            why: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// Adds an error and everything it stems from.
@@ -75,19 +78,15 @@ impl fmt::Display for Failure {
 }
 
 /// Runs the verb of a command line.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: &Cli) -> ExitCode {
     start_log(cli.verbose);
     let mut out = Out::new(cli.color, cli.quiet);
-    let answer = match cli.verb {
-        Verb::Init(args) => init::run(&args, &mut out),
-        Verb::Check(args) => check::run(&args, &mut out),
-        Verb::Schema => schema::run(&mut out),
+    let answer = match &cli.verb {
         Verb::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "keytrail", &mut script);
+            clap_complete::generate(*shell, &mut Cli::command(), "keytrail", &mut script);
             out.bytes(&script).map(|()| Answer::Yes)
         }
-        _ => Err(Failure::new("not there yet")),
     };
     match answer {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
@@ -108,9 +107,10 @@ fn start_log(verbose: u8) {
         _ => tracing::Level::TRACE,
     };
     let filter = tracing_subscriber::filter::Targets::new().with_target("keytrail", level);
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false);
     // A second start (library users, tests) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
 }

@@ -6,8 +6,8 @@ use std::io::{IsTerminal as _, Write as _};
 
 /// Standard output and standard error, with what is known about them.
 pub struct Out {
-    color_out: bool,
-    color_err: bool,
+    stdout_color: bool,
+    stderr_color: bool,
     quiet: bool,
 }
 
@@ -22,15 +22,15 @@ impl Out {
             Color::Auto => terminal && !plain,
         };
         Self {
-            color_out: decide(std::io::stdout().is_terminal()),
-            color_err: decide(std::io::stderr().is_terminal()),
+            stdout_color: decide(std::io::stdout().is_terminal()),
+            stderr_color: decide(std::io::stderr().is_terminal()),
             quiet,
         }
     }
 
     /// Whether standard output takes colour.
     pub fn color(&self) -> bool {
-        self.color_out
+        self.stdout_color
     }
 
     /// Whether progress bars make sense: standard error is a terminal and nobody asked for quiet.
@@ -49,6 +49,10 @@ impl Out {
     }
 
     /// Data, as it is.
+    #[expect(
+        clippy::unused_self,
+        reason = "nobody should write without having been given the output"
+    )]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -68,13 +72,19 @@ impl Out {
 
     /// Why the verb could not run.
     pub fn failure(&self, failure: &Failure) {
-        let (on, off) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        let (on, off) = if self.stderr_color {
+            ("\u{1b}[1;31m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
         self.stderr(&format!("{on}error{off}: {failure}"));
     }
 
     /// Text on standard error, whatever was asked.
-    // Not a free function: nobody should write to standard error without having an `Out`.
-    #[expect(clippy::unused_self, reason = "see above")]
+    #[expect(
+        clippy::unused_self,
+        reason = "nobody should write without having been given the output"
+    )]
     pub fn stderr(&self, text: &str) {
         // A closed standard error is nothing to die of.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
