@@ -47,12 +47,17 @@ impl Rendered {
         }
     }
 
-    /// Puts the secrets into the places of their stand-ins. `Err`: a stand-in was changed by the template.
+    /// Puts the secrets into the places of their stand-ins. `Err`: the template changed a stand-in, or put it anywhere but
+    /// behind `pw`, where [`super::foreign_lines`] would not know it again on the host.
     pub(super) fn from_template(text: &str, secrets: &[Secret]) -> Result<Self, ()> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find(OPEN) {
             let (before, from) = rest.split_at(open);
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            if !line.ends_with([' ', '\t']) || line.split_whitespace().last() != Some("pw") {
+                return Err(());
+            }
             let from = &from[OPEN.len_utf8()..];
             let close = from.find(CLOSE).ok_or(())?;
             let number: usize = from[..close].parse().map_err(|_| ())?;
@@ -170,7 +175,15 @@ mod tests {
     #[test]
     fn a_changed_stand_in_is_noticed() {
         let secrets = [Secret::from("x")];
-        for bad in ["\u{FDD0}0", "0\u{FDD1}", "\u{FDD0}1\u{FDD1}", "\u{FDD0}a\u{FDD1}"] {
+        for bad in [
+            "pw \u{FDD0}0",
+            "pw 0\u{FDD1}",
+            "pw \u{FDD0}1\u{FDD1}",
+            "pw \u{FDD0}a\u{FDD1}",
+            "# \u{FDD0}0\u{FDD1}",
+            "pw\u{FDD0}0\u{FDD1}",
+            "pw\n\u{FDD0}0\u{FDD1}",
+        ] {
             assert!(Rendered::from_template(bad, &secrets).is_err(), "{bad:?}");
         }
     }

@@ -142,8 +142,8 @@ impl Templates {
         }
         Rendered::from_template(&tidy(&text), secrets).map_err(|()| {
             whole(
-                "the template changes the password",
-                "write {{ crypto.password }} without filters and do nothing else with it",
+                "the template changes the password or puts it where it is not looked for",
+                "write it once, without filters, as `pw {{ crypto.password }}`",
             )
         })
     }

@@ -1,0 +1,150 @@
+//! `(desired, observed) -> HostPlan`: pure.
+
+use super::{Action, Desired, HostPlan, Observed, ObservedFile, conf_diff};
+use crate::digest::Digest;
+use crate::ntpconf::{self, Line};
+use std::collections::BTreeMap;
+
+/// Redacted lines of configuration files by path, for showing what changes in them. A file without lines here is secret throughout.
+pub type ConfLines = BTreeMap<String, Vec<Line>>;
+
+/// What has to be done on a host.
+///
+/// Order of the actions: files nothing uses yet, then modes, then links and configuration, then the restart; a
+/// run that ends anywhere leaves links that name complete files.
+pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPlan {
+    let mut actions = Vec::new();
+    let mut warnings = Vec::new();
+    let mut restart = false;
+    for (path, file) in &desired.media {
+        match observed.files.get(path) {
+            Some(found) if found.digest == file.digest => fix(desired, path, file.mode, found, &mut actions),
+            found => {
+                let replaces = found.map(|found| found.digest);
+                // A damaged file that is in use: the daemon has read the damage or will not start again.
+                restart |= replaces.is_some();
+                actions.push(Action::PutFile {
+                    path: path.clone(),
+                    file: file.clone(),
+                    replaces,
+                });
+            }
+        }
+    }
+    for (path, file) in &desired.conf {
+        if let Some(found) = observed
+            .files
+            .get(path)
+            .filter(|found| found.digest == file.digest)
+        {
+            fix(desired, path, file.mode, found, &mut actions);
+        }
+    }
+    let before_switch = actions.len();
+    for (path, target) in &desired.links {
+        let found = observed.links.get(path);
+        if found != Some(target) {
+            if observed.files.contains_key(path) {
+                warnings.push(format!(
+                    "{path} is a file, not a link: it will be replaced by a link to {target}; keep a copy if its content is needed"
+                ));
+            }
+            actions.push(Action::SwitchLink {
+                path: path.clone(),
+                from: found.cloned(),
+                to: target.clone(),
+            });
+        }
+    }
+    for path in &desired.absent {
+        if let Some(target) = observed.links.get(path) {
+            actions.push(Action::RemoveLink {
+                path: path.clone(),
+                from: target.clone(),
+            });
+        } else if observed.files.contains_key(path) {
+            warnings.push(format!(
+                "{path} is a file the daemon reads but this host should not have; keytrail did not put it there: remove it by hand"
+            ));
+        }
+    }
+    for (path, file) in &desired.conf {
+        let found = observed.files.get(path);
+        if found.is_some_and(|found| found.digest == file.digest) {
+            continue;
+        }
+        actions.push(Action::ReplaceConf {
+            path: path.clone(),
+            from: found.map(|found| found.digest),
+            file: file.clone(),
+            diff: conf_lines(path, observed, lines),
+        });
+    }
+    restart |= actions.len() > before_switch;
+    if let Some(command) = desired.restart.as_ref().filter(|_| restart) {
+        actions.push(Action::Restart {
+            command: command.clone(),
+        });
+    }
+    HostPlan {
+        host: desired.host.clone(),
+        range: None,
+        wave: desired.wave,
+        actions,
+        warnings,
+    }
+}
+
+fn conf_lines(path: &str, observed: &Observed, lines: &ConfLines) -> Vec<super::DiffLine> {
+    let Some(new) = lines.get(path) else {
+        return Vec::new();
+    };
+    let old = observed
+        .conf
+        .get(path)
+        .map(|content| ntpconf::foreign_lines(content.expose()))
+        .unwrap_or_default();
+    conf_diff::diff(&old, new)
+}
+
+/// Mode and owner of a file whose content is right. Neither needs a restart: what the daemon has read it has.
+fn fix(desired: &Desired, path: &str, mode: u32, found: &ObservedFile, actions: &mut Vec<Action>) {
+    if found.mode & 0o7777 != mode {
+        actions.push(Action::FixMode {
+            path: path.to_owned(),
+            from: found.mode & 0o7777,
+            to: mode,
+        });
+    }
+    let differs =
+        |wanted: &Option<String>, found: &str| wanted.as_deref().is_some_and(|wanted| wanted != found);
+    if differs(&desired.owner, &found.owner) || differs(&desired.group, &found.group) {
+        let part = |wanted: &Option<String>| wanted.clone().unwrap_or_default();
+        actions.push(Action::FixOwner {
+            path: path.to_owned(),
+            from: format!("{}:{}", found.owner, found.group),
+            to: format!("{}:{}", part(&desired.owner), part(&desired.group)),
+        });
+    }
+}
+
+/// The state a host is in once its desired state is reached; `contents`: its configuration files.
+pub fn reached(desired: &Desired, contents: &BTreeMap<String, crate::secret::Secret>) -> Observed {
+    let file = |digest: Digest, mode: u32| ObservedFile {
+        digest,
+        mode,
+        owner: desired.owner.clone().unwrap_or_else(|| "root".into()),
+        group: desired.group.clone().unwrap_or_else(|| "root".into()),
+    };
+    Observed {
+        files: desired
+            .media
+            .iter()
+            .chain(&desired.conf)
+            .map(|(path, spec)| (path.clone(), file(spec.digest, spec.mode)))
+            .collect(),
+        links: desired.links.clone(),
+        conf: contents.clone(),
+        clock: 0,
+    }
+}
