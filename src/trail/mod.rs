@@ -1,3 +1,80 @@
 //! Certificate trails: the graph of authenticated associations, its proof, and what follows from it.
+//!
+//! [`analyse`] is pure: an inventory and a date go in, an [`Analysis`] comes out.
 
+pub mod broadcast;
+pub mod cryptotype;
+pub mod graph;
+pub mod layers;
 pub mod needs;
+pub mod platform;
+pub mod proof;
+pub mod rules;
+#[cfg(test)]
+mod sample;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+use crate::finding::Finding;
+use crate::inventory::{Association, HostId, Inventory};
+use graph::TrailGraph;
+use needs::{LineIdent, Needs, NeedsTable};
+use proof::Proof;
+
+/// All that can be known of an inventory before a host is touched.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// Every association between its hosts.
+    pub graph: TrailGraph,
+    /// Where the trails lead.
+    pub proof: Proof,
+    /// What is wrong, sorted by place, with the inventory's own severities and waivers applied.
+    pub findings: Vec<Finding>,
+    /// What its hosts must hold.
+    pub needs: NeedsTable,
+}
+
+/// Analyses an inventory. `today` (UTC) decides which waivers have expired.
+pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
+    let graph = TrailGraph::new(inventory);
+    let proof = proof::prove(inventory, &graph);
+    let needs = needs::derive(inventory, &graph);
+    let found = rules::run(&rules::Context {
+        inventory,
+        graph: &graph,
+        proof: &proof,
+        needs: &needs,
+    });
+    let findings = settle::settle(inventory, found, today);
+    Analysis {
+        graph,
+        proof,
+        findings,
+        needs,
+    }
+}
+
+impl Analysis {
+    /// What a host must hold.
+    pub fn needs(&self, host: HostId) -> &Needs {
+        self.needs.of(self.graph.node_of(host))
+    }
+
+    /// A host's wave: 0 for trusted hosts with a clock, else one more than the latest of its servers.
+    pub fn depth(&self, host: HostId) -> u32 {
+        self.proof.depth[self.graph.node_of(host).index()]
+    }
+
+    /// The `ident` of an association line, where it has one.
+    pub fn line_ident(&self, inventory: &Inventory, association: &Association) -> Option<LineIdent> {
+        needs::line_ident(inventory, association)
+    }
+
+    /// Whether a finding has error severity.
+    pub fn has_errors(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == crate::finding::Severity::Error)
+    }
+}

@@ -1,0 +1,121 @@
+//! `address-shared`: two hosts that are one.
+
+use super::{Context, Rule, sample, words};
+use crate::finding::{Finding, Severity};
+use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+pub(super) const RULE: Rule = Rule {
+    code: "address-shared",
+    severity: Severity::Error,
+    title: "two hosts have one address",
+    why: "Two hosts of the inventory that are reached at one address and write below one root are one machine: \
+          the second would overwrite the links and the ntp.conf of the first, and the daemon there has one \
+          certificate. In a range this happens when the address lacks `{}`, the place of the counter.",
+    source: "keytrail's own",
+    run,
+    fails: sample!("address-shared", "fail"),
+    passes: sample!("address-shared", "pass"),
+};
+
+fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let inventory = context.inventory;
+    let hasher = RandomState::new();
+    // Where a host is reached → the first host there. The hash alone: texts of a million hosts are large, and
+    // a match is looked at again.
+    let mut known: HashMap<u64, HostId> = HashMap::new();
+    for entry in &inventory.entries {
+        if entry.settings.connection == Connection::Export {
+            continue;
+        }
+        if entry.count > 1 && !varies(entry) {
+            found.push(same_for_range(inventory, entry));
+            continue;
+        }
+        for host in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
+            let reached = reached(inventory, host);
+            let first = *known.entry(hasher.hash_one(&reached)).or_insert(host);
+            if first != host && self::reached(inventory, first) == reached {
+                found.push(shared(inventory, first, host));
+                break;
+            }
+        }
+    }
+}
+
+/// Address and port, login's own host alias, and root directory: what makes a place on the network.
+fn reached(inventory: &Inventory, host: HostId) -> (String, u16, String) {
+    let settings: &Settings = &inventory.entry(host).settings;
+    let root = settings
+        .root
+        .as_deref()
+        .map(|root| inventory.fill(host, root).into_owned())
+        .unwrap_or_default();
+    match &settings.connection {
+        Connection::Ssh(ssh) => {
+            let address = match &ssh.host {
+                Some(alias) => inventory.fill(host, alias).into_owned(),
+                None => inventory.address(host).into_owned(),
+            };
+            (address, ssh.port.unwrap_or(22), root)
+        }
+        // This machine: what tells two apart is the directory.
+        Connection::Local | Connection::Export => (String::new(), 0, root),
+    }
+}
+
+/// Whether the hosts of a range are reached at different places.
+fn varies(entry: &HostEntry) -> bool {
+    let has_counter = |text: &Option<Box<str>>| text.as_deref().is_some_and(|text| text.contains('{'));
+    let by_root = has_counter(&entry.settings.root);
+    match &entry.settings.connection {
+        Connection::Ssh(ssh) => match &ssh.host {
+            Some(alias) => by_root || alias.contains('{'),
+            None => by_root || entry.address.is_none() || has_counter(&entry.address),
+        },
+        Connection::Local | Connection::Export => by_root,
+    }
+}
+
+fn same_for_range(inventory: &Inventory, entry: &HostEntry) -> Finding {
+    let (address, _, root) = reached(inventory, entry.first);
+    let (what, step) = match &entry.settings.connection {
+        Connection::Ssh(_) => (format!("the address {address}"), "address"),
+        _ if root.is_empty() => ("this machine's root directory".to_owned(), "root"),
+        _ => (format!("the directory {root}"), "root"),
+    };
+    RULE.found(format!(
+        "all {} of {} have {what}",
+        words::hosts(u64::from(entry.count)),
+        entry.pattern
+    ))
+    .at(entry.place(&[step.into()]), "no counter in it")
+    .help(format!(
+        "put `{{}}` where the counter belongs: `{step}: \"…{{}}…\"`"
+    ))
+    .about(&*entry.pattern)
+}
+
+fn shared(inventory: &Inventory, first: HostId, host: HostId) -> Finding {
+    let (address, port, root) = reached(inventory, host);
+    let (one, other) = (&inventory.host(first).name, &inventory.host(host).name);
+    let at = match (&*address, port, &*root) {
+        ("", _, "") => "this machine's root directory".to_owned(),
+        ("", _, root) => format!("the directory {root}"),
+        (address, 22, _) => address.to_owned(),
+        (address, port, _) => format!("{address} port {port}"),
+    };
+    let step = if address.is_empty() { "root" } else { "address" };
+    RULE.found(format!("{one} and {other} are both at {at}"))
+        .at(
+            inventory.entry(host).place(&[step.into()]),
+            format!("{other} here"),
+        )
+        .at(
+            inventory.entry(first).place(&[step.into()]),
+            format!("{one} here"),
+        )
+        .help("give each an address (or ssh port) of its own, or make them one host")
+        .about(&**other)
+}

@@ -1,0 +1,67 @@
+//! `ident-missing`: a line whose server's identity would not be checked, or not with any parameters there are.
+
+use super::{Context, Rule, sample, words};
+use crate::finding::{Finding, Severity};
+use crate::inventory::{Association, Auth, HostEntry, Mode, Target};
+use crate::trail::needs::group_by_name;
+
+pub(super) const RULE: Rule = Rule {
+    code: "ident-missing",
+    severity: Severity::Error,
+    title: "a line has no `ident` the daemon could check the server with",
+    why: "The identity schemes are not enforced: where a `server` line has no `ident`, the daemon silently \
+          accepts any server with a trusted certificate, and `crypto ident` on the client does not help, it only \
+          chooses a server's own keys. keytrail writes the `ident` of every line from the group of its server. \
+          It cannot where the line names a bare address, and an `ident` written by hand that is no group of the \
+          inventory names parameters nobody places: the exchange ends with 115 and starts over for ever.",
+    source: "source of 4.2.8p15, cert_hike and crypto_ident; measured on 4.2.8p15",
+    run,
+    fails: sample!("ident-missing", "fail"),
+    passes: sample!("ident-missing", "pass"),
+};
+
+fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let inventory = context.inventory;
+    for (entry, association) in context.lines() {
+        if association.auth != Auth::Autokey || association.mode == Mode::Broadcast {
+            continue;
+        }
+        match (&association.target, association.ident.as_deref()) {
+            (Target::Address(address), None) => found.push(bare_address(entry, association, address)),
+            (_, Some(ident)) if group_by_name(inventory, ident).is_none() => {
+                found.push(unknown(
+                    entry,
+                    association,
+                    ident,
+                    words::group_of_target(inventory, association),
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn bare_address(entry: &HostEntry, association: &Association, address: &str) -> Finding {
+    RULE.found(format!("nothing says which group {address} belongs to, so its identity would not be checked"))
+        .at(entry.place(&association.steps()), "Autokey to an address outside the inventory")
+        .help(
+            "declare its group with `external:` (servers and the client parameters its operator hands out) and name \
+             the server here",
+        )
+        .about(&*entry.pattern)
+}
+
+fn unknown(entry: &HostEntry, association: &Association, ident: &str, group: Option<&str>) -> Finding {
+    RULE.found(format!(
+        "`ident: {ident}` names no group of the inventory, so no parameters are placed for it"
+    ))
+    .at(
+        entry.place(&association.steps()),
+        format!("the daemon would look for ntpkey_…par_{ident}"),
+    )
+    .help(match group {
+        Some(group) => format!("leave `ident` out: it follows from the server's group, {group}"),
+        None => "write the name of the server's group".to_owned(),
+    })
+    .about(&*entry.pattern)
+}

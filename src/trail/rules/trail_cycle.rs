@@ -1,0 +1,115 @@
+//! `trail-cycle`: a certificate trail runs in a circle.
+
+use super::{Context, Rule, sample, words};
+use crate::finding::{Finding, Severity};
+use crate::inventory::Inventory;
+use crate::trail::graph::{Line, TrailGraph};
+use crate::trail::proof::Cycle;
+
+/// Lines shown of one cycle; a longer one is shown by its first lines and its last.
+const SHOWN: usize = 12;
+
+pub(super) const RULE: Rule = Rule {
+    code: "trail-cycle",
+    severity: Severity::Error,
+    title: "a certificate trail runs in a circle",
+    why: "A client proves its server by walking from certificate to certificate: who signed the server's, who \
+          signed that one, until it meets the self-signed certificate of a trusted host. If hosts are each \
+          other's servers, their signatures can lead round in a circle and the walk never ends. Where no other \
+          way leads out, none of them is ever authenticated, nor is any host below.\n\n\
+          The same holds between groups: trusted hosts without a reference clock that take their time from \
+          each other.\n\n\
+          Remove one line of the circle, give it a symmetric key (which certifies nobody), or, for mutual \
+          backup, let it run between trusted hosts that have a clock or another source: trails end there.",
+    source: "NTP reference manual, Authentication Options, “NTP Secure Groups”: all configurations must \
+             include only acyclic certificate trails; RFC 5906 section 6",
+    run,
+    fails: sample!("trail-cycle", "fail"),
+    passes: sample!("trail-cycle", "pass"),
+};
+
+fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
+    for cycle in &context.proof.cycles {
+        found.push(finding(context.inventory, context.graph, cycle));
+    }
+}
+
+fn finding(inventory: &Inventory, graph: &TrailGraph, cycle: &Cycle) -> Finding {
+    let first = graph.ends(cycle.lines[0]).0;
+    let mut finding = RULE
+        .found(if cycle.escapes {
+            "certificate trail can run in a circle"
+        } else {
+            "certificate trail never reaches a trusted host"
+        })
+        .about(graph.name(inventory, first));
+    let last = cycle.lines.len() - 1;
+    for (at, &line) in cycle.lines.iter().enumerate() {
+        if at >= SHOWN - 1 && at != last {
+            continue;
+        }
+        finding = label(inventory, graph, finding, line, at == last);
+    }
+    if cycle.lines.len() > SHOWN {
+        finding = finding.help(format!(
+            "the circle has {} lines; {SHOWN} are shown",
+            cycle.lines.len()
+        ));
+    }
+    if cycle.entangled > cycle.lines.len() {
+        let entangled = words::hosts(cycle.entangled as u64);
+        finding = finding.help(format!(
+            "this is the shortest of the circles among {entangled}: check again when it is cut"
+        ));
+    }
+    if cycle.below > 0 {
+        finding = finding.help(format!(
+            "{} below it never get a trail either",
+            words::hosts(cycle.below)
+        ));
+    }
+    finding.help(advice(inventory, graph, cycle))
+}
+
+fn label(inventory: &Inventory, graph: &TrailGraph, finding: Finding, line: Line, closes: bool) -> Finding {
+    let (client, server) = graph.ends(line);
+    let (entry, association) = graph.association(inventory, line);
+    let arrow = format!(
+        "{} → {}",
+        graph.name(inventory, client),
+        graph.name(inventory, server)
+    );
+    let text = if closes {
+        format!("{arrow} closes the cycle")
+    } else {
+        arrow
+    };
+    finding.at(entry.place(&association.steps()), text)
+}
+
+fn advice(inventory: &Inventory, graph: &TrailGraph, cycle: &Cycle) -> String {
+    if cycle.escapes {
+        return "remove one of these lines, or give it a symmetric key: each of these hosts has another way to a \
+                trusted host"
+            .to_owned();
+    }
+    let nodes = || cycle.lines.iter().map(|&line| graph.ends(line).0);
+    if let Some(trusted) = nodes().find(|&node| graph.member(node).trusted) {
+        return format!(
+            "{} is a trusted host without a source of time: give it a `reference_clock` (`true` where ntp.conf has \
+             the lines already) or a server outside the circle",
+            graph.name(inventory, trusted)
+        );
+    }
+    let group = nodes()
+        .find_map(|node| graph.group(inventory, node))
+        .map(|group| inventory.group(group));
+    match group.and_then(|group| Some((group, group.trusted.first()?))) {
+        Some((group, &trusted)) => format!(
+            "give one of them a server that leads to {}'s trusted host {}",
+            group.name,
+            inventory.host(trusted).name
+        ),
+        None => "give one of them a server that leads to a trusted host".to_owned(),
+    }
+}

@@ -1,0 +1,108 @@
+//! `trail-missing`: a certificate trail stops before it has reached a trusted host.
+
+use super::{Context, Rule, sample, words};
+use crate::finding::{Finding, Severity};
+use crate::inventory::{HostEntry, Inventory};
+use crate::trail::graph::Node;
+use crate::trail::proof::Stop;
+
+pub(super) const RULE: Rule = Rule {
+    code: "trail-missing",
+    severity: Severity::Error,
+    title: "a host has no certificate trail to a trusted host",
+    why: "Every host that uses Autokey must have an unbroken path of servers that ends at a trusted host. A \
+          server without such a path has a certificate nobody signed: its clients stay at the certificate step \
+          for ever, with no error code on either side.\n\n\
+          A trusted host ends a trail, but only where it gets its time from somewhere: a reference clock, or \
+          lines of its own. A member of a group with no line at all gets no time.",
+    source: "NTP reference manual, Authentication Options, “NTP Secure Groups”; measured on 4.2.8p15: a root \
+             without a trusted certificate keeps its clients at the certificate step",
+    run,
+    fails: sample!("trail-missing", "fail"),
+    passes: sample!("trail-missing", "pass"),
+};
+
+fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
+    let (inventory, graph) = (context.inventory, context.graph);
+    for stop in &context.proof.stops {
+        if let Some(entry) = graph.entry(inventory, stop.node) {
+            found.push(stopped(context, entry, stop));
+        }
+    }
+    for node in graph.nodes() {
+        if let Some(entry) = graph.entry(inventory, node)
+            && is_idle_member(context, entry, node)
+        {
+            let name = graph.name(inventory, node);
+            found.push(
+                RULE.found(format!(
+                    "{name} is a member of {} but has no server",
+                    group_name(inventory, entry)
+                ))
+                .at(entry.place(&[]), "no `servers`")
+                .help(format!("give it `servers: [{}]`", suggestion(inventory, entry)))
+                .about(name),
+            );
+        }
+    }
+}
+
+fn stopped(context: &Context<'_>, entry: &HostEntry, stop: &Stop) -> Finding {
+    let (inventory, graph) = (context.inventory, context.graph);
+    let name = graph.name(inventory, stop.node);
+    let mut finding = if graph.member(stop.node).trusted {
+        RULE.found(format!(
+            "the trusted host {name} gets no time: it has neither a reference clock nor a server"
+        ))
+        .at(entry.place(&[]), "no `reference_clock`, no `servers`")
+        .help(
+            "give it `reference_clock: true` where ntp.conf has the lines of its clock already, the lines \
+                 themselves, or servers",
+        )
+    } else {
+        RULE.found(format!(
+            "the certificate trail ends at {name}, which is no trusted host"
+        ))
+        .at(
+            entry.place(&[]),
+            "serves over Autokey, but no Autokey line of its own leads on",
+        )
+        .help(format!("give it `servers: [{}]`", suggestion(inventory, entry)))
+    };
+    for (line, client, edge) in graph.clients(stop.node).take(3) {
+        if edge.role.is_autokey() {
+            let (entry, association) = graph.association(inventory, line);
+            let text = format!("{} relies on it", graph.name(inventory, client));
+            finding = finding.at(entry.place(&association.steps()), text);
+        }
+    }
+    if stop.below > 0 {
+        finding = finding.help(format!(
+            "{} below it have no other trail",
+            words::hosts(stop.below)
+        ));
+    }
+    finding.about(name)
+}
+
+/// A member of a group that nobody uses and that has nothing to get time from.
+fn is_idle_member(context: &Context<'_>, entry: &HostEntry, node: Node) -> bool {
+    entry.group.is_some()
+        && entry.associations.is_empty()
+        && !entry.broadcast_client
+        && !context.graph.member(node).clock
+        && !context.graph.takes_part(node)
+}
+
+fn group_name<'i>(inventory: &'i Inventory, entry: &HostEntry) -> &'i str {
+    entry
+        .group
+        .map_or("no group", |group| &inventory.group(group).name)
+}
+
+fn suggestion<'i>(inventory: &'i Inventory, entry: &HostEntry) -> &'i str {
+    entry
+        .group
+        .and_then(|group| inventory.group(group).trusted.first())
+        .map_or("a trusted host", |&host| &inventory.host(host).name)
+}
