@@ -14,7 +14,7 @@ fn spec(content: &str, mode: u32) -> FileSpec {
         digest: Digest::of(content.as_bytes()),
         size: content.len() as u64,
         mode,
-        secret: mode & 0o077 == 0,
+        secret: mode == 0o600,
     }
 }
 

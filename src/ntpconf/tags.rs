@@ -36,6 +36,20 @@ pub(super) fn names(template: &str) -> Vec<Name<'_>> {
     found
 }
 
+/// Names that a template gives to values itself: of loops and of `set`.
+pub(super) fn bound<'a>(names: &[Name<'a>]) -> Vec<&'a str> {
+    let mut bound = Vec::new();
+    let mut rest = names.iter().filter(|name| !name.field).map(|name| name.text);
+    while let Some(word) = rest.next() {
+        match word {
+            "for" => bound.extend(rest.by_ref().take_while(|name| *name != "in")),
+            "set" | "set_global" => bound.extend(rest.next()),
+            _ => {}
+        }
+    }
+    bound
+}
+
 /// Reads one tag from `at`; where it ends.
 fn inside<'a>(template: &'a str, mut at: usize, close: &str, found: &mut Vec<Name<'a>>) -> usize {
     let bytes = template.as_bytes();
@@ -81,7 +95,13 @@ fn inside<'a>(template: &'a str, mut at: usize, close: &str, found: &mut Vec<Nam
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{bound, names};
+
+    #[test]
+    fn knows_what_a_template_names_itself() {
+        let text = "{% for k, v in map -%} {% set a = b %} {% endfor %}";
+        assert_eq!(bound(&names(text)), ["k", "v", "a"]);
+    }
 
     #[test]
     fn finds_names_and_fields() {

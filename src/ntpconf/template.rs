@@ -154,6 +154,12 @@ impl Templates {
         let mut roots = BTreeSet::new();
         let mut fields = BTreeSet::new();
         collect(&sample, true, &mut roots, &mut fields);
+        // An included template sees the loops of the one that includes it.
+        let bound: BTreeSet<&str> = self
+            .sources
+            .values()
+            .flat_map(|(_, text)| tags::bound(&tags::names(text)))
+            .collect();
         for (name, (path, text)) in &self.sources {
             let wanted = self
                 .engine
@@ -171,7 +177,10 @@ impl Templates {
                         &fields,
                     )
                 } else {
-                    (roots.contains(word) || !wanted.contains(word), &roots)
+                    (
+                        roots.contains(word) || bound.contains(word) || !wanted.contains(word),
+                        &roots,
+                    )
                 };
                 if known {
                     continue;
@@ -229,7 +238,13 @@ impl Templates {
                 .to_owned(),
             width,
             message: report.message().to_owned(),
-            help: "docs/templates.md lists every name and its meaning; the syntax is that of Tera 2".into(),
+            help: match error.kind() {
+                ErrorKind::RenderingError(_) => {
+                    "what a host does not have is empty: put the line between {% if … %} and {% endif %}; docs/templates.md lists every name"
+                }
+                _ => "the syntax is that of Tera 2; docs/templates.md has examples",
+            }
+            .into(),
             host: host.map(str::to_owned),
         })
     }
