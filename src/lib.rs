@@ -11,3 +11,4 @@ pub mod plan;
 pub mod remote;
 pub mod secret;
 pub mod trail;
+pub mod vault;

@@ -1,0 +1,212 @@
+//! What can go wrong with a vault. Every message says which file, what and why; [`Error::help`] says what to do now.
+
+use super::model::GenerationId;
+use std::path::PathBuf;
+
+/// Why the vault could not do what was asked. None of these changes the vault.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No file there.
+    #[error("no vault at {}", path.display())]
+    NotFound {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// There is a file already where a new one should go.
+    #[error("{} exists already and is left as it is", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file, but no vault of keytrail.
+    #[error("{} is no keytrail vault: {why}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        why: String,
+    },
+    /// Written by a later version of keytrail.
+    #[error(
+        "{} was written by a newer keytrail (format {found}, this one knows up to {known})",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+        /// The latest format this version knows.
+        known: i32,
+    },
+    /// Damaged: truncated, overwritten, half copied.
+    #[error("{} is damaged: {why}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What shows it.
+        why: String,
+    },
+    /// A row does not belong where it stands, or its bytes are not those that were written.
+    #[error("{}: {what} is not what keytrail wrote there (damaged, or changed by hand)", path.display())]
+    Tampered {
+        /// The file.
+        path: PathBuf,
+        /// Which row.
+        what: String,
+    },
+    /// The key file is not there.
+    #[error("no vault key at {}{}", path.display(), sealed_to(recipients))]
+    KeyMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Whom the vault is sealed to, if that is known.
+        recipients: Vec<String>,
+    },
+    /// Others can read the key file.
+    #[error("the vault key {} is open to others (mode {mode:04o})", path.display())]
+    KeyExposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// What should be a key is none.
+    #[error("{from} holds no age identity: {why}")]
+    KeyMalformed {
+        /// Where it came from.
+        from: String,
+        /// Why it is none; never its content.
+        why: String,
+    },
+    /// A recipient that is no `age1…` public key.
+    #[error("'{recipient}' is no age recipient (age1…)")]
+    RecipientMalformed {
+        /// As given.
+        recipient: String,
+    },
+    /// The command that should print the key failed.
+    #[error("the command '{program}' did not give the vault key: {why}")]
+    KeyCommand {
+        /// The program.
+        program: String,
+        /// Exit status and what it said.
+        why: String,
+    },
+    /// The key does not open this vault.
+    #[error("{from} does not open {}{}", path.display(), sealed_to(recipients))]
+    WrongKey {
+        /// The vault.
+        path: PathBuf,
+        /// Which key was tried.
+        from: String,
+        /// Whom the vault is sealed to.
+        recipients: Vec<String>,
+    },
+    /// Something sealed was asked of a vault that was opened without a key.
+    #[error("{} was opened without its key", path.display())]
+    Locked {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// Another keytrail is writing.
+    #[error("{} is in use by another keytrail", path.display())]
+    Busy {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// Another keytrail has written a generation since the state was read.
+    #[error(
+        "{} has moved on: what was read is {}, latest is {}",
+        path.display(),
+        generation(*read),
+        generation(*latest)
+    )]
+    Moved {
+        /// The vault.
+        path: PathBuf,
+        /// The generation the work was based on.
+        read: Option<GenerationId>,
+        /// The latest one.
+        latest: Option<GenerationId>,
+    },
+    /// A name that is not a plain file name.
+    #[error("'{name}' cannot be the name of a key file: {why}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Reading or writing a file failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database refused.
+    #[error("{}: {source}", path.display())]
+    Sqlite {
+        /// The vault.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The cryptographic library refused.
+    #[error("cannot seal for the vault: {0}")]
+    Crypto(String),
+}
+
+impl Error {
+    /// What to do now, where there is something to say beyond the message.
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotFound { .. } => {
+                "'keytrail plan' or 'keytrail apply' makes one; or name the one you have with --vault"
+            }
+            Self::Exists { .. } => "open it, or move it away first",
+            Self::Foreign { .. } => "name the right file with --vault; this one was not touched",
+            Self::Newer { .. } => "use that version or a later one; this one has not touched the file",
+            Self::Corrupt { .. } => {
+                "restore it from a backup; the hosts are not affected, and 'keytrail vault info' shows what can still be read"
+            }
+            Self::Tampered { .. } => {
+                "restore the vault from a backup, and find out who wrote to it; nothing was sent to any host"
+            }
+            Self::KeyMissing { .. } => {
+                "restore the key file from its backup, or name it with --identity or KEYTRAIL_IDENTITY; without it nothing in the vault can be read, but the hosts go on with what they have"
+            }
+            Self::KeyExposed { .. } => "chmod 600 it; if others may have read it, change the vault's key",
+            Self::KeyMalformed { .. } => {
+                "give a file as age-keygen writes it, with an AGE-SECRET-KEY-1… line, not encrypted by a passphrase"
+            }
+            Self::RecipientMalformed { .. } => "give the 'public key' line of the other person's key file",
+            Self::KeyCommand { .. } => {
+                "run the command by hand; it must print the age identity and nothing else"
+            }
+            Self::WrongKey { .. } => "give the key the vault was sealed to; nothing was changed",
+            Self::Locked { .. } => "give its key with --identity or KEYTRAIL_IDENTITY",
+            Self::Busy { .. } => "wait until it has finished, then run this again",
+            Self::Moved { .. } => "run it again; it will start from the latest generation",
+            Self::BadName { .. } => "rename the host or group in the inventory",
+            Self::Io { .. } | Self::Sqlite { .. } | Self::Crypto(_) => return None,
+        })
+    }
+}
+
+fn sealed_to(recipients: &[String]) -> String {
+    if recipients.is_empty() {
+        String::new()
+    } else {
+        format!(" (the vault is sealed to {})", recipients.join(", "))
+    }
+}
+
+fn generation(id: Option<GenerationId>) -> String {
+    id.map_or_else(|| "no generation".to_owned(), |id| format!("generation {id}"))
+}
+
+/// Shorthand of this module.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,304 @@
+//! Reading: snapshots, single contents and secrets, and the check of everything.
+
+use super::error::{Error, Result};
+use super::model::{
+    Artifact, ArtifactId, ArtifactKind, GenerationId, GenerationInfo, Placement, PlacementId, SecretId,
+    SecretKind, SecretVersion, Snapshot,
+};
+use super::seal::DataKey;
+use super::{Vault, identity};
+use crate::digest::Digest;
+use crate::media::Filestamp;
+use crate::secret::Secret;
+use rayon::prelude::*;
+use rusqlite::types::FromSqlError;
+use rusqlite::{Params, Row};
+use std::collections::HashMap;
+use std::path::Path;
+
+const ARTIFACT: &str = "SELECT id, digest, kind, owner, filestamp, size, not_after, spec FROM artifacts";
+
+/// [`ARTIFACT`] with the sealed content.
+const CONTENT: &str = "SELECT id, digest, kind, owner, filestamp, size, not_after, spec, sealed
+     FROM artifacts JOIN contents ON artifact = id";
+
+/// Placements with their host and digest; see [`placement`].
+pub(super) const PLACEMENT: &str =
+    "SELECT p.id, h.name, p.artifact, p.name, p.links, p.since, p.until, p.seal, a.digest
+     FROM placements p JOIN hosts h ON h.id = p.host JOIN artifacts a ON a.id = p.artifact";
+
+const SECRET: &str = "SELECT id, kind, owner, filestamp, spec, since FROM secrets";
+
+/// [`SECRET`] with the sealed value.
+const SECRET_VALUE: &str = "SELECT id, kind, owner, filestamp, spec, since, sealed
+     FROM secrets JOIN secret_values ON secret = id";
+
+/// A row of [`PLACEMENT`].
+pub(super) struct PlacementRow {
+    pub(super) host: Box<str>,
+    pub(super) digest: Digest,
+    pub(super) placement: Placement,
+    seal: Vec<u8>,
+}
+
+pub(super) fn placement(row: &Row<'_>) -> rusqlite::Result<PlacementRow> {
+    Ok(PlacementRow {
+        host: row.get(1)?,
+        digest: Digest(row.get(8)?),
+        placement: Placement {
+            id: PlacementId(row.get(0)?),
+            artifact: ArtifactId(row.get(2)?),
+            name: row.get(3)?,
+            links: row.get(4)?,
+            since: GenerationId(row.get(5)?),
+            until: row.get::<_, Option<u32>>(6)?.map(GenerationId),
+        },
+        seal: row.get(7)?,
+    })
+}
+
+fn content(row: &Row<'_>) -> rusqlite::Result<(Artifact, Vec<u8>)> {
+    Ok((artifact(row)?, row.get(8)?))
+}
+
+fn artifact(row: &Row<'_>) -> rusqlite::Result<Artifact> {
+    Ok(Artifact {
+        id: ArtifactId(row.get(0)?),
+        digest: Digest(row.get(1)?),
+        kind: ArtifactKind::from_code(row.get_ref(2)?.as_str()?).ok_or(FromSqlError::InvalidType)?,
+        owner: row.get(3)?,
+        filestamp: Filestamp(row.get(4)?),
+        size: row.get::<_, i64>(5)?.cast_unsigned(),
+        not_after: row.get(6)?,
+        spec: row.get(7)?,
+    })
+}
+
+struct SecretRow {
+    kind: SecretKind,
+    owner: Box<str>,
+    version: SecretVersion,
+}
+
+fn secret_value(row: &Row<'_>) -> rusqlite::Result<(SecretRow, Vec<u8>)> {
+    Ok((secret(row)?, row.get(6)?))
+}
+
+fn secret(row: &Row<'_>) -> rusqlite::Result<SecretRow> {
+    Ok(SecretRow {
+        kind: SecretKind::from_code(row.get_ref(1)?.as_str()?).ok_or(FromSqlError::InvalidType)?,
+        owner: row.get(2)?,
+        version: SecretVersion {
+            id: SecretId(row.get(0)?),
+            filestamp: row.get::<_, Option<u32>>(3)?.map(Filestamp),
+            spec: row.get(4)?,
+            since: GenerationId(row.get(5)?),
+        },
+    })
+}
+
+impl Vault {
+    /// Every generation, oldest first.
+    pub fn generations(&self) -> Result<Vec<GenerationInfo>> {
+        self.all(
+            "SELECT id, created, note, inventory FROM generations ORDER BY id",
+            [],
+            |row| {
+                Ok(GenerationInfo {
+                    id: GenerationId(row.get(0)?),
+                    created: row.get(1)?,
+                    note: row.get(2)?,
+                    inventory: Digest(row.get(3)?),
+                })
+            },
+        )
+    }
+
+    /// Everything but the sealed values, as of the latest generation. With the key, every placement is checked
+    /// to be as it was written.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.snapshot_at(None)
+    }
+
+    /// The same as of an earlier generation, e.g. for going back to it; `None`: the latest.
+    pub fn snapshot_at(&self, generation: Option<GenerationId>) -> Result<Snapshot> {
+        // One read transaction: all tables as of one moment.
+        let _reading = self
+            .db
+            .unchecked_transaction()
+            .map_err(|error| self.sqlite(error))?;
+        let latest = |sql| {
+            let found = self.all(sql, [], |row| row.get::<_, Option<u32>>(0));
+            found.map(|rows| rows.into_iter().flatten().max())
+        };
+        let last_filestamp =
+            latest("SELECT max(filestamp) FROM artifacts UNION ALL SELECT max(filestamp) FROM secrets")?;
+        let shown = generation.or(latest("SELECT max(id) FROM generations")?.map(GenerationId));
+        let mut snapshot = Snapshot {
+            generation: shown,
+            last_filestamp: last_filestamp.map(Filestamp),
+            ..Snapshot::default()
+        };
+        for artifact in self.all(ARTIFACT, [], artifact)? {
+            snapshot.artifacts.insert(artifact.id, artifact);
+        }
+        let in_force = format!("{SECRET} WHERE since <= ?1 AND (until IS NULL OR until > ?1)");
+        for row in self.all(&in_force, [shown.map_or(0, |shown| shown.0)], secret)? {
+            let of_kind = snapshot.secrets.entry(row.kind).or_default();
+            of_kind.insert(row.owner, row.version);
+        }
+        let rows = self.all(&format!("{PLACEMENT} ORDER BY p.id"), [], placement)?;
+        if self.data_key.is_some() {
+            let opener = self.opener()?;
+            rows.par_iter().try_for_each(|row| opener.placement(row))?;
+        }
+        for row in rows {
+            let of_host = snapshot.hosts.entry(row.host).or_default();
+            of_host.push(row.placement);
+        }
+        Ok(snapshot)
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] if they are not those that were written.
+    pub fn content(&self, id: ArtifactId) -> Result<Secret> {
+        let (artifact, sealed) = self
+            .all(&format!("{CONTENT} WHERE id = ?1"), [id.0], content)?
+            .pop()
+            .ok_or_else(|| self.tampered(format!("file {}", id.0)))?;
+        self.opener()?.content(&artifact, &sealed)
+    }
+
+    /// The value of a version of a secret.
+    pub fn secret(&self, id: SecretId) -> Result<Secret> {
+        let (row, sealed) = self
+            .all(&format!("{SECRET_VALUE} WHERE id = ?1"), [id.0], secret_value)?
+            .pop()
+            .ok_or_else(|| self.tampered(format!("secret {}", id.0)))?;
+        self.opener()?.secret(&row, &sealed)
+    }
+
+    /// The password of a host's private files in the latest generation, if it has one.
+    pub fn password(&self, host: &str) -> Result<Option<Secret>> {
+        let sql = format!("{SECRET_VALUE} WHERE kind = ?1 AND owner = ?2 AND until IS NULL");
+        self.all(&sql, (SecretKind::Password.code(), host), secret_value)?
+            .first()
+            .map(|(row, sealed)| self.opener()?.secret(row, sealed))
+            .transpose()
+    }
+
+    /// All secrets of a kind in the latest generation, by owner.
+    pub fn secrets(&self, kind: SecretKind) -> Result<HashMap<Box<str>, Secret>> {
+        let sql = format!("{SECRET_VALUE} WHERE kind = ?1 AND until IS NULL");
+        let opener = self.opener()?;
+        self.all(&sql, [kind.code()], secret_value)?
+            .into_par_iter()
+            .map(|(row, sealed)| {
+                let value = opener.secret(&row, &sealed)?;
+                Ok((row.owner, value))
+            })
+            .collect()
+    }
+
+    /// Reads everything there is and opens every sealed value: what is wrong, one error each; empty: nothing.
+    /// Without the key only the database itself is looked at.
+    pub fn check(&self) -> Result<Vec<Error>> {
+        let said = self.all("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?;
+        let mut wrong: Vec<_> = said
+            .into_iter()
+            .filter(|line| line != "ok")
+            .map(|why| Error::Corrupt {
+                path: self.path.clone(),
+                why,
+            })
+            .collect();
+        if self.data_key.is_some() {
+            let opener = self.opener()?;
+            for (artifact, sealed) in self.all(CONTENT, [], content)? {
+                wrong.extend(opener.content(&artifact, &sealed).err());
+            }
+            for (row, sealed) in self.all(SECRET_VALUE, [], secret_value)? {
+                wrong.extend(opener.secret(&row, &sealed).err());
+            }
+            for row in self.all(PLACEMENT, [], placement)? {
+                wrong.extend(opener.placement(&row).err());
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// All rows of a query.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        self.db
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_map(values, read)?.collect())
+            .map_err(|error| self.sqlite(error))
+    }
+
+    fn opener(&self) -> Result<Opener<'_>> {
+        Ok(Opener {
+            path: &self.path,
+            data_key: self.data_key()?,
+        })
+    }
+}
+
+/// Opens rows: what of a vault can be shared between threads.
+struct Opener<'v> {
+    path: &'v Path,
+    data_key: &'v DataKey,
+}
+
+impl Opener<'_> {
+    fn content(&self, artifact: &Artifact, sealed: &[u8]) -> Result<Secret> {
+        self.data_key
+            .open(sealed, &identity::content(artifact))
+            .filter(|content| Digest::of(content.expose()) == artifact.digest)
+            .ok_or_else(|| {
+                self.tampered(format!(
+                    "the content of ntpkey_{}_{}.{}",
+                    artifact.kind.code(),
+                    artifact.owner,
+                    artifact.filestamp
+                ))
+            })
+    }
+
+    fn secret(&self, row: &SecretRow, sealed: &[u8]) -> Result<Secret> {
+        let version = &row.version;
+        let identity = identity::secret(
+            row.kind,
+            &row.owner,
+            version.filestamp,
+            &version.spec,
+            version.since.0,
+        );
+        self.data_key
+            .open(sealed, &identity)
+            .ok_or_else(|| self.tampered(format!("the {} of {}", row.kind.code(), row.owner)))
+    }
+
+    fn placement(&self, row: &PlacementRow) -> Result<()> {
+        let identity = identity::placement(&row.host, row.digest, &row.placement);
+        self.data_key.open(&row.seal, &identity).map(drop).ok_or_else(|| {
+            self.tampered(format!(
+                "the record that {} holds {}",
+                row.host, row.placement.name
+            ))
+        })
+    }
+
+    fn tampered(&self, what: String) -> Error {
+        Error::Tampered {
+            path: self.path.into(),
+            what,
+        }
+    }
+}
