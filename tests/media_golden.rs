@@ -6,20 +6,23 @@ use std::{collections::BTreeSet, fs, path::PathBuf, str::FromStr};
 
 use keytrail::{
     digest::Digest,
+    inventory::Implementation,
     media::{
-        Dialect, GroupKey, GroupScheme, MediaFile, MediaKind, MediaName, ReadFile, SignatureScheme,
+        Body, Dialect, GroupKey, GroupScheme, MediaFile, MediaKind, MediaName, ReadFile, SignatureScheme,
         certificate::{Certificate, CertificateSpec, PublicKey, Role},
         cipher::Protection,
         file,
         gq::{GqKey, GqParameters},
         host_key::SignKey,
         iff::{IffKey, IffParameters},
+        key_file,
         mv::{MvAuthority, MvClientKey, MvServerKey},
         number::Number,
         pem::PemBlock,
         pkcs8,
         private_key::{DsaNumbers, PrivateKey},
         scheme::KeyAlgorithm,
+        symmetric::KeyType,
     },
     secret::Secret,
 };
@@ -33,6 +36,12 @@ fn golden(path: &str) -> PathBuf {
 
 fn bytes(path: &str) -> Vec<u8> {
     fs::read(golden(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn manifest() -> Value {
@@ -204,7 +213,7 @@ fn every_certificate_has_the_manifests_fields_and_is_made_again() {
         let extensions: Vec<Value> = read
             .extensions()
             .map(|(oid, critical, der)| {
-                let hex: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex = hex(der);
                 serde_json::json!({"oid": oid, "critical": critical, "value_der_hex": hex})
             })
             .collect();
@@ -493,4 +502,55 @@ fn names_of_the_generator_are_ours() {
     for (_, _, name, _) in files() {
         assert_eq!(MediaName::from_str(&name).unwrap().to_string(), name);
     }
+}
+
+/// Lines that were put to the running daemons, with what each took them for.
+#[test]
+fn key_lines_mean_what_they_meant_to_the_daemons() {
+    let table: Value = serde_json::from_slice(&bytes("key-lines.json")).unwrap();
+    let table = table["lines"].as_array().unwrap();
+    assert!(table.len() > 250);
+    for row in table {
+        let daemon = match row["daemon"].as_str().unwrap() {
+            "ntporg" => Implementation::NtpOrg,
+            "ntpsec" => Implementation::Ntpsec,
+            "chrony" => Implementation::Chrony,
+            other => panic!("{other}"),
+        };
+        let kind: Option<KeyType> = match row["mac"].as_str().unwrap() {
+            "cmac128" => Some(KeyType::Aes128Cmac),
+            "cmac256" => Some(KeyType::Aes256Cmac),
+            "blake2s" => Some(KeyType::Blake2s256),
+            other => other.to_uppercase().replace('_', "-").parse().ok(),
+        };
+        let line = format!("5 {}\n", row["line"].as_str().unwrap());
+        let read = key_file::read(line.as_bytes(), daemon).unwrap();
+        let meant = read.keys.first().is_some_and(|(_, key)| {
+            let digits = hex(key.secret.expose());
+            Some(key.kind) == kind && digits == row["key_hex"].as_str().unwrap()
+        });
+        assert_eq!(
+            Value::from(meant),
+            row["means_that"],
+            "{daemon:?} {row} {:?}",
+            read.problems
+        );
+    }
+}
+
+#[test]
+fn the_twenty_keys_are_written_again_byte_for_byte() {
+    let original = bytes("md5/ntpkey_MD5key_hms.4004178824");
+    let read = key_file::read(&original, Implementation::NtpOrg).unwrap();
+    assert_eq!((read.keys.len(), read.problems.len()), (20, 0));
+    let keys: Vec<_> = read.keys.into_iter().map(|(_, key)| key).collect();
+    let name: MediaName = "ntpkey_MD5key_hms.4004178824".parse().unwrap();
+    let body = Body::Text(key_file::lines_of_the_generator(&keys).unwrap());
+    let again = MediaFile {
+        made: name.stamp.unix(),
+        name,
+        body,
+    }
+    .render();
+    assert!(again.expose() == original);
 }

@@ -22,13 +22,18 @@ pub mod gq;
 pub mod group_key;
 pub mod host_key;
 pub mod iff;
+pub mod key_file;
+mod key_file_read;
 pub mod mv;
+mod mv_keys;
 pub mod name;
 pub mod number;
 pub mod pem;
 pub mod pkcs8;
+mod pkcs8_read;
 pub mod private_key;
 pub mod scheme;
+pub mod symmetric;
 mod x509;
 
 pub use crate::inventory::Dialect;
