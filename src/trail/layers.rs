@@ -4,7 +4,7 @@
 use super::graph::{Edge, Line, Node, TrailGraph};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Layers of the part of a graph that a filter keeps.
 #[derive(Debug, Clone)]
@@ -57,32 +57,37 @@ fn condense(
     open: &[u32],
     depth: &mut [u32],
 ) -> Vec<Vec<Node>> {
+    let count = graph.graph().node_count();
     let mut left: DiGraph<Node, (), u32> = DiGraph::default();
-    let mut number = HashMap::new();
+    let mut number = vec![Node::end(); count];
     for node in graph.nodes().filter(|node| open[node.index()] > 0) {
-        number.insert(node, left.add_node(node));
+        number[node.index()] = left.add_node(node);
     }
-    for (&client, &from) in &number {
+    for from in left.node_indices() {
+        let client = left[from];
         for (_, server, edge) in graph.lines(client) {
-            if let Some(&to) = number.get(&server)
-                && keep(client, edge)
-            {
+            let to = number[server.index()];
+            if to != Node::end() && keep(client, edge) {
                 left.add_edge(from, to, ());
             }
         }
     }
+    // By node: the component it is in, as far as they have been looked at.
+    let mut component_of = vec![u32::MAX; count];
     let mut cycles = Vec::new();
     // Components come upstream first, so everything a component leads to has its layer already.
-    for component in kosaraju_scc(&left) {
-        let nodes: Vec<Node> = component.iter().map(|&at| left[at]).collect();
-        let inside: std::collections::HashSet<Node> = nodes.iter().copied().collect();
+    for (component, members) in (0u32..).zip(kosaraju_scc(&left)) {
+        let nodes: Vec<Node> = members.iter().map(|&at| left[at]).collect();
+        for node in &nodes {
+            component_of[node.index()] = component;
+        }
         let mut layer = 0;
         let mut cyclic = nodes.len() > 1;
         for &client in &nodes {
             layer = layer.max(depth[client.index()]);
             for (_, server, edge) in graph.lines(client) {
                 if keep(client, edge) {
-                    if inside.contains(&server) {
+                    if component_of[server.index()] == component {
                         cyclic = true;
                     } else {
                         layer = layer.max(depth[server.index()] + 1);
@@ -103,71 +108,102 @@ fn condense(
     cycles
 }
 
-/// A shortest cycle inside a strongly connected component, as edges from its first host (in the order
-/// written) round to it again. Exact while the component is small; in large ones the search stops when its
-/// work exceeds a multiple of the component's size, with the shortest found so far.
-pub fn shortest_cycle(
-    graph: &TrailGraph,
-    component: &[Node],
-    keep: impl Fn(Node, Edge) -> bool,
-) -> Vec<Line> {
-    let inside: std::collections::HashSet<Node> = component.iter().copied().collect();
-    let mut best: Vec<Line> = Vec::new();
-    let mut budget = 1_000_000 + 16 * component.len();
-    for &start in component {
-        if best.len() == 1 || (best.len() == 2 && component.len() > 1_000) || budget == 0 {
-            break;
-        }
-        let limit = if best.is_empty() {
-            usize::MAX
-        } else {
-            best.len() - 1
-        };
-        if let Some(found) = cycle_through(graph, start, &inside, &keep, limit, &mut budget) {
-            best = found;
-        }
-    }
-    rotate_to_first(graph, best)
+/// Searches components for short cycles. Its tables are made once for all components.
+pub struct CycleSearch<'g, K> {
+    graph: &'g TrailGraph,
+    keep: K,
+    /// By node: the number of its component.
+    component: Vec<u32>,
+    /// By node: the last search that came by, and over which line.
+    seen: Vec<(u32, Line)>,
+    searches: u32,
 }
 
-/// Breadth-first search from `start` back to itself over at most `limit` edges.
-fn cycle_through(
-    graph: &TrailGraph,
-    start: Node,
-    inside: &std::collections::HashSet<Node>,
-    keep: &impl Fn(Node, Edge) -> bool,
-    limit: usize,
-    budget: &mut usize,
-) -> Option<Vec<Line>> {
-    let mut came: HashMap<Node, Line> = HashMap::new();
-    let mut queue = VecDeque::from([(start, 0usize)]);
-    while let Some((client, steps)) = queue.pop_front() {
-        if steps >= limit {
-            break;
+impl<'g, K: Fn(Node, Edge) -> bool> CycleSearch<'g, K> {
+    /// Prepares to search these components of the part of a graph that `keep` accepts.
+    pub fn new(graph: &'g TrailGraph, components: &[Vec<Node>], keep: K) -> Self {
+        let count = if components.is_empty() {
+            0
+        } else {
+            graph.graph().node_count()
+        };
+        let mut component = vec![u32::MAX; count];
+        for (number, nodes) in (0u32..).zip(components) {
+            for node in nodes {
+                component[node.index()] = number;
+            }
         }
-        for (line, server, edge) in graph.lines(client) {
-            *budget = budget.saturating_sub(1);
-            if !inside.contains(&server) || !keep(client, edge) {
-                continue;
-            }
-            if server == start {
-                let mut path = vec![line];
-                let mut at = client;
-                while at != start {
-                    let back = came[&at];
-                    path.push(back);
-                    at = graph.ends(back).0;
-                }
-                path.reverse();
-                return Some(path);
-            }
-            if let std::collections::hash_map::Entry::Vacant(slot) = came.entry(server) {
-                slot.insert(line);
-                queue.push_back((server, steps + 1));
-            }
+        Self {
+            graph,
+            keep,
+            component,
+            seen: vec![(0, Line::end()); count],
+            searches: 0,
         }
     }
-    None
+
+    /// A shortest cycle inside one of the components, as edges from its first host (in the order written)
+    /// round to it again. Exact while the component is small; in large ones the search stops when its work
+    /// exceeds a multiple of the component's size, with the shortest found so far.
+    pub fn shortest(&mut self, component: &[Node]) -> Vec<Line> {
+        let mut best: Vec<Line> = Vec::new();
+        let mut budget = 200_000 + 2 * component.len();
+        for &start in component {
+            let good_enough = if budget == 0 { usize::MAX } else { 1 };
+            if !best.is_empty() && best.len() <= good_enough {
+                break;
+            }
+            let limit = if best.is_empty() {
+                usize::MAX
+            } else {
+                best.len() - 1
+            };
+            if let Some(found) = self.through(start, limit, &mut budget) {
+                best = found;
+            }
+        }
+        rotate_to_first(self.graph, best)
+    }
+
+    /// Breadth-first search from `start` back to itself over at most `limit` edges.
+    fn through(&mut self, start: Node, limit: usize, budget: &mut usize) -> Option<Vec<Line>> {
+        self.searches += 1;
+        let mut queue = VecDeque::from([(start, 0usize)]);
+        while let Some((client, steps)) = queue.pop_front() {
+            if steps >= limit {
+                break;
+            }
+            for (line, server, edge) in self.graph.lines(client) {
+                *budget = budget.saturating_sub(1);
+                let inside = self.component[server.index()] == self.component[start.index()];
+                if !inside || !(self.keep)(client, edge) {
+                    continue;
+                }
+                if server == start {
+                    return Some(self.back(start, client, line));
+                }
+                let seen = &mut self.seen[server.index()];
+                if seen.0 != self.searches {
+                    *seen = (self.searches, line);
+                    queue.push_back((server, steps + 1));
+                }
+            }
+        }
+        None
+    }
+
+    /// The path that this search came by, from `start` over `client` and its `last` line.
+    fn back(&self, start: Node, client: Node, last: Line) -> Vec<Line> {
+        let mut path = vec![last];
+        let mut at = client;
+        while at != start {
+            let line = self.seen[at.index()].1;
+            path.push(line);
+            at = self.graph.ends(line).0;
+        }
+        path.reverse();
+        path
+    }
 }
 
 fn rotate_to_first(graph: &TrailGraph, mut cycle: Vec<Line>) -> Vec<Line> {

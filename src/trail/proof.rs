@@ -2,7 +2,7 @@
 //! trusted host; and where it does not, why.
 
 use super::graph::{Edge, Line, Node, Role, TrailGraph, Who};
-use super::layers::{layers, shortest_cycle};
+use super::layers::{CycleSearch, layers};
 use crate::inventory::{Inventory, Mode};
 use std::collections::VecDeque;
 
@@ -52,6 +52,7 @@ pub fn prove(inventory: &Inventory, graph: &TrailGraph) -> Proof {
     let trails = layers(graph, |_, edge| is_trail(edge));
     let depth = layers(graph, |client, edge| is_order(inventory, graph, client, edge)).depth;
     let mut cause: Vec<Cause> = Vec::new();
+    let mut search = CycleSearch::new(graph, &trails.components, |_, edge| is_trail(edge));
     let mut cycles: Vec<Cycle> = trails
         .components
         .iter()
@@ -64,7 +65,7 @@ pub fn prove(inventory: &Inventory, graph: &TrailGraph) -> Proof {
                 });
             }
             Cycle {
-                lines: shortest_cycle(graph, component, |_, edge| is_trail(edge)),
+                lines: search.shortest(component),
                 entangled: component.len(),
                 escapes,
                 below: 0,

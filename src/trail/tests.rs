@@ -161,17 +161,21 @@ fn chain(depth: u32) -> Inventory {
 
 #[test]
 fn a_chain_of_a_million_hosts_does_not_overflow() {
-    let mut inventory = chain(1_000_000);
+    let inventory = chain(1_000_000);
     let analysis = analyse(&inventory, TODAY);
     assert_eq!(analysis.depth(HostId(1_000_000)), 1_000_000);
     assert!(analysis.proof.reaches.iter().all(|&reaches| reaches));
-    // And closed to a ring: no trusted host below the first, every host entangled.
-    inventory.entries[1].associations[0].target = crate::inventory::Target::Host(HostId(1_000_000));
+}
+
+#[test]
+fn a_ring_of_many_hosts_is_shown_in_part() {
+    let mut inventory = chain(100_000);
+    inventory.entries[1].associations[0].target = crate::inventory::Target::Host(HostId(100_000));
     let analysis = analyse(&inventory, TODAY);
     let cycle = &analysis.proof.cycles[0];
     assert_eq!(
         (cycle.entangled, cycle.lines.len(), cycle.escapes),
-        (1_000_000, 1_000_000, false)
+        (100_000, 100_000, false)
     );
     let finding = analysis
         .findings
