@@ -4,11 +4,11 @@ use super::context::{Association, Context, Crypto, Keys, spell_ids};
 use super::error::ConfError;
 use super::rendered::stand_in;
 use super::spell::{self, Unspellable};
-use crate::inventory::{
-    self, Auth, GroupId, HostId, IdentityScheme, Implementation, Inventory, Mode, Settings, Target,
-};
+use crate::inventory::{self, Auth, GroupId, HostId, Implementation, Inventory, Mode, Settings, Target};
 use crate::secret::Secret;
-use crate::trail::needs::{LineIdent, Needs};
+use crate::trail::broadcast::Medium;
+use crate::trail::needs::{self, Needs};
+use crate::trail::platform::has_autokey;
 use std::collections::BTreeSet;
 
 /// What the lines of one host follow from.
@@ -20,9 +20,7 @@ pub struct HostFacts<'a> {
     pub host: HostId,
     /// What it must hold.
     pub needs: &'a Needs,
-    /// Whose parameters each association is checked with, in the order of its associations.
-    pub idents: &'a [Option<LineIdent>],
-    /// Group of the one global `ident`, for broadcast clients.
+    /// Group of the one global `ident` ([`global_ident`]).
     pub global_ident: Option<GroupId>,
     /// Password of its private files.
     pub password: Option<&'a Secret>,
@@ -100,10 +98,7 @@ impl Writer<'_> {
             associations: entry
                 .associations
                 .iter()
-                .enumerate()
-                .map(|(index, association)| {
-                    self.association(association, self.facts.idents.get(index).copied().flatten())
-                })
+                .map(|association| self.association(association))
                 .collect(),
             broadcastclient: entry.broadcast_client,
             ident: autokey
@@ -167,7 +162,7 @@ impl Writer<'_> {
         }
     }
 
-    fn association(&mut self, line: &inventory::Association, ident: Option<LineIdent>) -> Association {
+    fn association(&mut self, line: &inventory::Association) -> Association {
         let inventory = self.facts.inventory;
         let (address, name) = match &line.target {
             Target::Host(host) => (
@@ -189,9 +184,9 @@ impl Writer<'_> {
         };
         let ident = match &line.ident {
             Some(ident) => Some(self.word("ident", ident)),
-            None if autokey => ident
-                .filter(|ident| self.ident_matters(*ident))
-                .map(|ident| self.word("ident", &inventory.group(ident.group).name)),
+            None if autokey => self
+                .server_group(line)
+                .map(|group| self.word("ident", &inventory.group(group).name)),
             None => None,
         };
         Association {
@@ -218,43 +213,43 @@ impl Writer<'_> {
         }
     }
 
-    /// TC and PC have no parameters to name; the line needs an `ident` all the same where the server belongs
-    /// to another group, else the daemon's @group gate drops the answer.
-    fn ident_matters(&self, ident: LineIdent) -> bool {
-        !matches!(ident.scheme, IdentityScheme::Tc | IdentityScheme::Pc)
-            || self.facts.inventory.entry(self.facts.host).group != Some(ident.group)
+    /// The group an `ident` must name: that of a server with an identity scheme. A server with none (TC, PC) needs no
+    /// `ident`, unless it belongs to another group: then the daemon's @group gate drops its answers without one.
+    fn server_group(&self, line: &inventory::Association) -> Option<GroupId> {
+        let inventory = self.facts.inventory;
+        if let Some(ident) = needs::line_ident(inventory, line) {
+            return Some(ident.group);
+        }
+        needs::target_group(inventory, &line.target)
+            .filter(|group| inventory.entry(self.facts.host).group != Some(*group))
     }
 
     /// chrony sends NTPv3 with the whole digest where the MAC is longer than 20 bytes, which both ntpds refuse
     /// unless the line says `version 4` (measured: chrony 4.3 with ntp.org 4.2.8p15 and NTPsec 1.2.2).
     fn version(&self, line: &inventory::Association, id: u32) -> Option<u8> {
+        let inventory = self.facts.inventory;
         if self.settings.ntpd != Implementation::Chrony {
             return None;
         }
         if let Target::Host(host) = line.target
-            && self.facts.inventory.entry(host).settings.ntpd == Implementation::Chrony
+            && inventory.entry(host).settings.ntpd == Implementation::Chrony
         {
             return None;
         }
-        let long = self.facts.inventory.keys.iter().any(|key| {
-            let kind = key.kind.to_ascii_uppercase();
-            let kind = kind.trim_start_matches("SHA").trim_start_matches(['-', '2', '3']);
-            key.id == id && key.kind.to_ascii_uppercase().starts_with("SHA") && !matches!(kind, "1" | "")
-        });
-        long.then_some(4)
+        let group = inventory.entry(self.facts.host).group;
+        let kind: String = needs::symmetric_key(inventory, group, id)?
+            .kind
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        (kind.starts_with("SHA") && kind != "SHA1").then_some(4)
     }
 
     /// Every id the daemon must trust: those of its own lines, those its clients use, and those asked for.
     fn key_ids(&self, entry: &inventory::HostEntry) -> Vec<u32> {
-        let own = entry.associations.iter().filter_map(|line| match line.auth {
-            Auth::Key(id) => Some(id),
-            Auth::Autokey | Auth::None => None,
-        });
-        let mut ids: BTreeSet<u32> = own.collect();
+        let mut ids: BTreeSet<u32> = needs::own_keys(entry).collect();
         ids.extend(&self.facts.needs.symmetric_keys);
-        ids.extend(&self.settings.trusted_keys);
-        ids.extend(self.settings.control_key);
-        ids.extend(self.settings.request_key);
         ids.into_iter().collect()
     }
 
@@ -318,6 +313,18 @@ impl Writer<'_> {
     }
 }
 
-fn has_autokey(implementation: Implementation) -> bool {
-    matches!(implementation, Implementation::NtpOrg | Implementation::Openvms)
+/// The group for the one global `ident` of a broadcast client: that of a foreign group's server it may hear, else its
+/// own. `media`: all of the inventory.
+pub fn global_ident(inventory: &Inventory, media: &[Medium<'_>], host: HostId) -> Option<GroupId> {
+    let entry = inventory.entry(host);
+    if !entry.broadcast_client {
+        return None;
+    }
+    let heard = media
+        .iter()
+        .filter(|medium| medium.may_be_heard_by(inventory, host))
+        .flat_map(Medium::autokey_servers)
+        .filter_map(|(server, _)| server.group);
+    let (own, foreign): (Vec<_>, Vec<_>) = heard.partition(|group| entry.group == Some(*group));
+    foreign.first().or(own.first()).copied()
 }

@@ -21,7 +21,7 @@ pub use compose::{Composed, ConfFile, Existing, compose};
 pub use conflict::Conflict;
 pub use context::{Association, Context, Crypto, Keys};
 pub use error::{ConfError, TemplateError};
-pub use host::{HostFacts, context, implementation_name};
+pub use host::{HostFacts, context, global_ident, implementation_name};
 pub use lex::foreign_lines;
 pub use rendered::{Line, REDACTED, Rendered, printable};
 pub use template::{Templates, file_name};
