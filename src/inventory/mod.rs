@@ -1,6 +1,18 @@
 //! The inventory: what the user declares. Reading it, resolving it, finding the line of anything in it.
+//!
+//! [`load`] goes from files to an [`Inventory`] in steps of their own: `yaml` (nodes with places), `raw` (what
+//! is written), `draft` (all files together), `resolve` (defaults, ranges, references).
 
+mod defaults;
+mod draft;
+mod load;
 mod model;
 pub mod range;
+mod raw;
+mod redact;
+mod resolve;
+mod suggest;
+mod yaml;
 
+pub use load::{LoadFailure, load, load_str};
 pub use model::*;

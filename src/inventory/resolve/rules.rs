@@ -1,0 +1,51 @@
+//! What the inventory says about findings and policies.
+
+use super::Resolver;
+use crate::finding::Finding;
+use crate::inventory::model::FindingRule;
+use crate::inventory::raw::{OneOrMany, parse_date};
+
+impl Resolver<'_> {
+    /// Resolves `findings` and `policy`.
+    pub fn rules(&mut self) {
+        self.inventory.policies = std::mem::take(&mut self.draft.policies);
+        for (place, rule) in std::mem::take(&mut self.draft.findings) {
+            let severity = match (rule.severity, rule.waive) {
+                (Some(severity), None | Some(false)) => Some(severity),
+                (None, Some(true)) => None,
+                (Some(_), Some(true)) | (None, None | Some(false)) => {
+                    let finding = Finding::error("value-invalid", "give either `severity` or `waive: true`");
+                    self.problem(finding.at(place, ""));
+                    continue;
+                }
+            };
+            if rule.reason.trim().is_empty() {
+                let finding = Finding::error("value-invalid", "the reason is empty");
+                self.problem(
+                    finding
+                        .at(place, "")
+                        .help("say why, whoever reads this in a year will want to know"),
+                );
+                continue;
+            }
+            if let Some(expires) = &rule.expires
+                && parse_date(expires).is_none()
+            {
+                let message = format!(
+                    "expected a day (`2027-06-30`), found '{}'",
+                    crate::inventory::yaml::clip(expires)
+                );
+                self.problem(Finding::error("value-invalid", message).at(place, ""));
+                continue;
+            }
+            self.inventory.findings.push(FindingRule {
+                code: rule.code,
+                on: rule.on.map(|OneOrMany(on)| on).unwrap_or_default(),
+                severity,
+                reason: rule.reason,
+                expires: rule.expires,
+                place,
+            });
+        }
+    }
+}

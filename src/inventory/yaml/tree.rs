@@ -1,0 +1,446 @@
+//! A YAML node tree with places: what the events of one document say, aliases kept as references.
+
+use crate::finding::{Finding, Place, SourceId};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
+
+/// Deeper nesting is refused: an inventory needs about six levels.
+const MAX_DEPTH: usize = 32;
+
+/// What one node may amount to with its aliases followed; nothing sensible comes near.
+const MAX_WEIGHT: u32 = 1_000_000;
+
+/// Number of a node in its [`Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+/// Where a node stands. Lines and columns count from 1, columns and length in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Line of its first character.
+    pub line: u32,
+    /// Column of its first character.
+    pub column: u32,
+    /// Characters on that line; [`Span::TO_LINE_END`] when it goes on behind the line.
+    pub len: u32,
+}
+
+impl Span {
+    /// The length of what does not end on its first line.
+    pub const TO_LINE_END: u32 = u32::MAX;
+
+    pub(super) fn of(span: saphyr_parser::Span) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            line: count(span.start.line()),
+            column: count(span.start.col() + 1),
+            len: if span.start.line() == span.end.line() {
+                count(span.end.index().saturating_sub(span.start.index())).max(1)
+            } else {
+                Self::TO_LINE_END
+            },
+        }
+    }
+
+    /// As the place of a finding.
+    pub fn place(self, source: SourceId) -> Place {
+        Place::Line {
+            source,
+            line: self.line,
+            column: self.column,
+            len: self.len,
+        }
+    }
+}
+
+/// A node.
+#[derive(Debug)]
+pub struct Node<'a> {
+    /// What it is.
+    pub content: Content<'a>,
+    /// Where it stands.
+    pub span: Span,
+    /// Nodes below it, aliases followed.
+    weight: u32,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// Text.
+    Scalar {
+        /// Its value, escapes resolved.
+        text: Cow<'a, str>,
+        /// Written without quotes, so that `~`, `true` and `12` are not text.
+        plain: bool,
+    },
+    /// A list: its items among [`Tree::items`].
+    Sequence(Range<u32>),
+    /// Keys and values in turn among [`Tree::items`].
+    Mapping {
+        /// The keys and values.
+        items: Range<u32>,
+        /// Has a merge key (`<<`).
+        merges: bool,
+    },
+    /// Stands for another node.
+    Alias(NodeId),
+}
+
+/// The nodes of one file (or of as much of it as is needed at a time).
+#[derive(Debug)]
+pub struct Tree<'a> {
+    /// The file.
+    pub source: SourceId,
+    /// What was wrong but did not stop the reading: duplicate keys, unknown fields.
+    pub problems: std::cell::RefCell<Vec<Finding>>,
+    /// Where literal passwords stand, in characters: no diagnostic may show them.
+    pub secrets: Vec<Range<usize>>,
+    /// Reading the value of a password.
+    hiding: bool,
+    nodes: Vec<Node<'a>>,
+    items: Vec<NodeId>,
+    /// Node by the parser's anchor number, and where it stands, in characters.
+    anchors: HashMap<usize, (NodeId, Range<usize>)>,
+}
+
+/// A size of a [`Tree`] to come back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    nodes: usize,
+    items: usize,
+    anchors: usize,
+}
+
+/// An event with its place.
+pub type Spanned<'a> = (Event<'a>, saphyr_parser::Span);
+
+/// The parser over a whole text.
+pub type Events<'a> = Parser<'a, StrInput<'a>>;
+
+/// The next event. The parser ends its stream with an event of its own, so there always is one before that.
+pub fn next<'a>(events: &mut Events<'a>, source: SourceId) -> Result<Spanned<'a>, Box<Finding>> {
+    match events.next_event() {
+        Some(Ok(event)) => Ok(event),
+        Some(Err(error)) => Err(Box::new(syntax(&error, source))),
+        None => Ok((Event::StreamEnd, saphyr_parser::Span::default())),
+    }
+}
+
+/// A syntax error in words.
+fn syntax(error: &ScanError, source: SourceId) -> Finding {
+    let mark = error.marker();
+    let span = Span::of(saphyr_parser::Span::empty(*mark));
+    let finding = Finding::error("yaml-syntax", format!("this is not YAML: {}", error.info()))
+        .at(span.place(source), "");
+    let info = error.info();
+    if info.contains("tab") {
+        finding.help("indent with blanks, YAML does not take tabs")
+    } else if info.contains("anchor") {
+        finding.help("an alias (*name) needs its anchor (&name) earlier in the same file")
+    } else {
+        finding.help("look for a missing colon, quote or bracket, or an indentation that differs, here or on the lines above")
+    }
+}
+
+impl<'a> Tree<'a> {
+    /// An empty tree for a file.
+    pub fn new(source: SourceId) -> Self {
+        Self {
+            source,
+            problems: std::cell::RefCell::default(),
+            secrets: Vec::new(),
+            hiding: false,
+            nodes: Vec::new(),
+            items: Vec::new(),
+            anchors: HashMap::new(),
+        }
+    }
+
+    /// A node as written; an alias stays an alias.
+    pub fn node(&self, id: NodeId) -> &Node<'a> {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// A node with an alias followed. Aliases of aliases do not exist: the anchor is on a real node.
+    pub fn resolve(&self, id: NodeId) -> NodeId {
+        match self.node(id).content {
+            Content::Alias(target) => target,
+            _ => id,
+        }
+    }
+
+    /// The children of a sequence or mapping.
+    pub fn items(&self, range: &Range<u32>) -> &[NodeId] {
+        &self.items[range.start as usize..range.end as usize]
+    }
+
+    /// The text of a scalar, aliases followed.
+    pub fn text(&self, id: NodeId) -> Option<&str> {
+        match &self.node(self.resolve(id)).content {
+            Content::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// How many nodes a node amounts to, aliases followed.
+    pub fn weight(&self, id: NodeId) -> u32 {
+        self.node(id).weight
+    }
+
+    /// Notes a problem that does not stop the reading.
+    pub fn report(&self, finding: Finding) {
+        self.problems.borrow_mut().push(finding);
+    }
+
+    /// Keys and values of a mapping with its merge keys applied: own keys first, then those of each merged
+    /// mapping that were not there yet. Not a mapping: nothing.
+    pub fn entries(&self, id: NodeId) -> Cow<'_, [NodeId]> {
+        match &self.node(self.resolve(id)).content {
+            Content::Mapping { items, merges: false } => Cow::Borrowed(self.items(items)),
+            Content::Mapping { items, merges: true } => Cow::Owned(self.merged(items)),
+            _ => Cow::Borrowed(&[]),
+        }
+    }
+
+    fn merged(&self, items: &Range<u32>) -> Vec<NodeId> {
+        let (mut all, mut merges) = (Vec::new(), Vec::new());
+        for pair in self.items(items).chunks_exact(2) {
+            if self.is_merge_key(pair[0]) {
+                merges.push(pair[1]);
+            } else {
+                all.extend_from_slice(pair);
+            }
+        }
+        for merge in merges {
+            let sources = match &self.node(self.resolve(merge)).content {
+                Content::Sequence(items) => self.items(items),
+                _ => &[merge],
+            };
+            for source in sources {
+                for pair in self.entries(*source).chunks_exact(2) {
+                    let known = all
+                        .chunks_exact(2)
+                        .any(|p: &[NodeId]| self.text(p[0]) == self.text(pair[0]));
+                    if !known {
+                        all.extend_from_slice(pair);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether a key is the merge key.
+    pub fn is_merge_key(&self, key: NodeId) -> bool {
+        matches!(&self.node(key).content, Content::Scalar { text, plain: true } if text == "<<")
+    }
+
+    /// The size now, for [`Tree::truncate`].
+    pub fn mark(&self) -> Mark {
+        Mark {
+            nodes: self.nodes.len(),
+            items: self.items.len(),
+            anchors: self.anchors.len(),
+        }
+    }
+
+    /// Forgets everything read since `mark`, unless an anchor in it may still be referred to.
+    pub fn truncate(&mut self, mark: Mark) {
+        if self.anchors.len() == mark.anchors {
+            self.nodes.truncate(mark.nodes);
+            self.items.truncate(mark.items);
+        }
+    }
+
+    /// Reads the node that begins with `event`.
+    pub fn build(&mut self, events: &mut Events<'a>, event: Spanned<'a>) -> Result<NodeId, Box<Finding>> {
+        self.node_at(events, event, MAX_DEPTH)
+    }
+
+    fn node_at(
+        &mut self,
+        events: &mut Events<'a>,
+        (event, span): Spanned<'a>,
+        depth: usize,
+    ) -> Result<NodeId, Box<Finding>> {
+        let place = Span::of(span);
+        if depth == 0 {
+            let finding = Finding::error(
+                "yaml-too-deep",
+                format!("nested more than {MAX_DEPTH} levels deep"),
+            );
+            return Err(Box::new(finding.at(place.place(self.source), "")));
+        }
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let plain = style == ScalarStyle::Plain;
+                if self.hiding && !names_a_source(&text) {
+                    self.secrets.push(chars(span));
+                }
+                let id = self.add(Content::Scalar { text, plain }, place, 1);
+                self.anchor(anchor, id, span);
+                Ok(id)
+            }
+            Event::Alias(anchor) => {
+                let Some((target, at)) = self.anchors.get(&anchor).cloned() else {
+                    let finding =
+                        Finding::error("yaml-syntax", "this alias refers to the value it stands in");
+                    return Err(Box::new(finding.at(place.place(self.source), "")));
+                };
+                if self.hiding && !matches!(self.node(target).content, Content::Mapping { .. }) {
+                    self.secrets.push(at);
+                }
+                let weight = self.weight(target);
+                Ok(self.add(Content::Alias(target), place, weight))
+            }
+            Event::SequenceStart(anchor, _) => self.collection(events, span, anchor, depth, false),
+            Event::MappingStart(anchor, _) => self.collection(events, span, anchor, depth, true),
+            _ => {
+                let finding = Finding::error("yaml-syntax", "a value was expected here");
+                Err(Box::new(finding.at(place.place(self.source), "")))
+            }
+        }
+    }
+
+    fn collection(
+        &mut self,
+        events: &mut Events<'a>,
+        start: saphyr_parser::Span,
+        anchor: usize,
+        depth: usize,
+        mapping: bool,
+    ) -> Result<NodeId, Box<Finding>> {
+        let mut children = Vec::new();
+        let mut weight = 1_u32;
+        let end = loop {
+            let event = next(events, self.source)?;
+            if matches!(event.0, Event::SequenceEnd | Event::MappingEnd) {
+                break event.1;
+            }
+            let hid = self.hiding;
+            if mapping && children.len() % 2 == 1 {
+                self.hiding = match children.last().and_then(|&key| self.text(key)) {
+                    Some(key) if names_a_secret(key) => true,
+                    Some(key) if names_a_source(key) => false,
+                    _ => hid,
+                };
+            }
+            let child = self.node_at(events, event, depth - 1);
+            self.hiding = hid;
+            let child = child?;
+            weight = weight.saturating_add(self.weight(child));
+            children.push(child);
+        };
+        let span = Span::of(saphyr_parser::Span::new(start.start, end.end));
+        if weight > MAX_WEIGHT {
+            let finding = Finding::error(
+                "alias-bomb",
+                format!("with its aliases followed this is more than {MAX_WEIGHT} values"),
+            );
+            return Err(Box::new(finding.at(span.place(self.source), "").help(
+                "write a range of hosts in place of many aliases, or split the list",
+            )));
+        }
+        let from = self.items.len();
+        let merges = mapping && children.chunks(2).any(|pair| self.is_merge_key(pair[0]));
+        if mapping {
+            self.check_keys(&children);
+        }
+        self.items.extend_from_slice(&children);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let items = count(from)..count(self.items.len());
+        let content = if mapping {
+            Content::Mapping { items, merges }
+        } else {
+            Content::Sequence(items)
+        };
+        let id = self.add(content, span, weight);
+        self.anchor(anchor, id, saphyr_parser::Span::new(start.start, end.end));
+        Ok(id)
+    }
+
+    fn add(&mut self, content: Content<'a>, span: Span, weight: u32) -> NodeId {
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.nodes.push(Node {
+            content,
+            span,
+            weight,
+        });
+        id
+    }
+
+    /// Remembers a node under its anchor; the parser gives 0 to those that have none.
+    fn anchor(&mut self, anchor: usize, id: NodeId, span: saphyr_parser::Span) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, (id, chars(span)));
+        }
+    }
+
+    /// Reports every key of a mapping that was there before.
+    fn check_keys(&self, children: &[NodeId]) {
+        /// Up to here comparing each with each is faster than hashing.
+        const FEW: usize = 16;
+        let keys = children.iter().step_by(2).copied();
+        if keys.len() <= FEW {
+            for (i, key) in keys.clone().enumerate() {
+                if let Some(first) = keys
+                    .clone()
+                    .take(i)
+                    .find(|&first| self.text(first) == self.text(key))
+                {
+                    self.duplicate(first, key);
+                }
+            }
+            return;
+        }
+        let mut seen = HashMap::with_capacity(keys.len());
+        for key in keys {
+            match seen.entry(self.text(key)) {
+                Entry::Occupied(first) => self.duplicate(*first.get(), key),
+                Entry::Vacant(new) => {
+                    new.insert(key);
+                }
+            }
+        }
+    }
+
+    /// Reports a key that is in its mapping twice.
+    pub fn duplicate(&self, first: NodeId, again: NodeId) {
+        self.report(duplicate_key(
+            self.text(again).unwrap_or("[…]"),
+            self.node(first).span.place(self.source),
+            self.node(again).span.place(self.source),
+        ));
+    }
+}
+
+/// A key that stands twice where it may stand once.
+pub fn duplicate_key(key: &str, first: Place, again: Place) -> Finding {
+    Finding::error("duplicate-key", format!("'{key}' is given twice"))
+        .at(again, "given again here")
+        .at(first, "first given here")
+        .help("keep one of them")
+}
+
+/// Whether the value of a key may be a password: `password`, `value` (of a symmetric key), and what a slip of
+/// the pen makes of the former.
+fn names_a_secret(key: &str) -> bool {
+    key == "value"
+        || key
+            .as_bytes()
+            .windows(4)
+            .any(|part| part.eq_ignore_ascii_case(b"pass"))
+}
+
+/// Whether a key below `password` says where it comes from, rather than being part of it.
+fn names_a_source(key: &str) -> bool {
+    matches!(key, "env" | "file" | "command")
+}
+
+fn chars(span: saphyr_parser::Span) -> Range<usize> {
+    span.start.index()..span.end.index()
+}
