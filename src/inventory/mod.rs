@@ -5,6 +5,7 @@
 
 mod defaults;
 mod draft;
+mod key_type;
 mod load;
 mod model;
 pub mod range;
@@ -14,5 +15,6 @@ mod resolve;
 mod suggest;
 mod yaml;
 
+pub use key_type::KeyType;
 pub use load::{LoadFailure, load, load_str};
 pub use model::*;

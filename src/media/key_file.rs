@@ -24,24 +24,7 @@ const MAX_OPENVMS_TEXT: usize = 8;
 
 /// How this daemon names this type in its key file; `None` if it does not have it.
 pub fn type_name(kind: KeyType, daemon: Implementation) -> Option<&'static str> {
-    use Implementation::{Chrony, NtpOrg, Ntpsec, Openvms};
-    match (kind, daemon) {
-        (KeyType::Md5, Openvms) => Some("M"),
-        (KeyType::Aes128Cmac, NtpOrg) => Some("AES128CMAC"),
-        (KeyType::Aes128Cmac, Ntpsec) => Some("AES-128"),
-        (KeyType::Aes192Cmac, Ntpsec) => Some("AES-192"),
-        (KeyType::Aes256Cmac, Ntpsec) => Some("AES-256"),
-        (KeyType::Aes128Cmac, Chrony) => Some("AES128"),
-        (KeyType::Aes256Cmac, Chrony) => Some("AES256"),
-        (_, Openvms)
-        | (KeyType::Aes192Cmac, _)
-        | (KeyType::Aes256Cmac | KeyType::Blake2s256, NtpOrg)
-        | (
-            KeyType::Sha224 | KeyType::Sha512_256 | KeyType::Ripemd160 | KeyType::Blake2s256 | KeyType::Sm3,
-            Chrony,
-        ) => None,
-        _ => Some(kind.as_str()),
-    }
+    kind.name_for(daemon)
 }
 
 /// The line of a key, without line end.
