@@ -1,5 +1,6 @@
 //! keytrail: provision NTP secure groups.
 
+pub mod apply;
 pub mod cli;
 pub mod demo;
 pub mod digest;

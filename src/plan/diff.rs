@@ -15,7 +15,8 @@ pub type ConfLines = BTreeMap<String, Vec<Line>>;
 pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPlan {
     let mut actions = Vec::new();
     let mut warnings = Vec::new();
-    let mut restart = false;
+    // Files that are right already do not mean that the daemon has read them.
+    let mut restart = observed.restart_pending;
     for (path, file) in &desired.media {
         match observed.files.get(path) {
             Some(found) if found.digest == file.digest => fix(desired, path, file.mode, found, &mut actions),
@@ -146,5 +147,6 @@ pub fn reached(desired: &Desired, contents: &BTreeMap<String, crate::secret::Sec
         links: desired.links.clone(),
         conf: contents.clone(),
         clock: 0,
+        restart_pending: false,
     }
 }

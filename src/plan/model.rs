@@ -58,6 +58,9 @@ pub struct Observed {
     pub conf: BTreeMap<String, Secret>,
     /// The host's clock when asked, Unix seconds.
     pub clock: i64,
+    /// An activation was interrupted, or its restart failed: what the files say, the daemon may not have read yet.
+    #[serde(default)]
+    pub restart_pending: bool,
 }
 
 /// A file as seen on a host.

@@ -3,6 +3,8 @@
 // Every test binary compiles this for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod world;
+
 use keytrail::demo::sshd::{Sshd, SshdLab};
 use keytrail::remote::{ControlDir, Output, Remote, Script, SshHost, SshOptions, Unreachable};
 use keytrail::secret::Secret;

@@ -1,0 +1,75 @@
+//! From a host's name to a way to reach it.
+
+use crate::inventory::{Become, Connection, HostId, Inventory, Ssh};
+use crate::remote::{ControlDir, Elevate, LocalHost, Remote, SshHost, SshOptions, Target};
+use std::sync::Arc;
+
+/// Knows how to reach hosts.
+pub trait Connect: Send + Sync + 'static {
+    /// What a host is reached by.
+    type Remote: Remote + 'static;
+
+    /// A way to reach `host`; nothing is connected yet. `Err`: why there is none.
+    fn connect(&self, host: &str) -> Result<Self::Remote, String>;
+}
+
+/// Reaches hosts as an inventory says.
+#[derive(Debug)]
+pub struct InventoryConnect {
+    inventory: Arc<Inventory>,
+    control: Arc<ControlDir>,
+}
+
+impl InventoryConnect {
+    /// Hosts of `inventory`; control sockets live in `control`.
+    pub fn new(inventory: Arc<Inventory>, control: Arc<ControlDir>) -> Self {
+        Self { inventory, control }
+    }
+
+    /// The SSH options of a host.
+    fn options(&self, id: HostId, ssh: &Ssh) -> SshOptions {
+        let inventory = &self.inventory;
+        let name = match &ssh.host {
+            Some(pattern) => inventory.fill(id, pattern),
+            None => inventory.address(id),
+        };
+        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        SshOptions {
+            user: text(&ssh.user),
+            port: ssh.port,
+            identity_file: ssh.identity_file.clone(),
+            proxy_jump: text(&ssh.proxy_jump),
+            config: ssh.config.clone(),
+            accept_new: ssh.accept_new,
+            elevate: ssh.become_root.map(|how| match how {
+                Become::Sudo => Elevate::Sudo,
+                Become::Doas => Elevate::Doas,
+            }),
+            ..SshOptions::new(name)
+        }
+    }
+}
+
+impl Connect for InventoryConnect {
+    type Remote = Target;
+
+    fn connect(&self, host: &str) -> Result<Target, String> {
+        let id = self
+            .inventory
+            .find(host)
+            .ok_or_else(|| format!("no host '{host}' in the inventory"))?;
+        match &self.inventory.entry(id).settings.connection {
+            Connection::Ssh(ssh) => {
+                let options = self.options(id, ssh);
+                Ok(Target::Ssh(Box::new(SshHost::new(
+                    options,
+                    Arc::clone(&self.control),
+                ))))
+            }
+            Connection::Local => Ok(Target::Local(LocalHost)),
+            Connection::Export => {
+                Err("its connection is 'export': it gets its files by `keytrail export`".into())
+            }
+        }
+    }
+}

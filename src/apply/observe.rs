@@ -1,0 +1,237 @@
+//! Looking at a host.
+
+use super::phase::{failure, garbled};
+use super::reply::{Reply, number};
+use super::{PhaseError, Site, payload};
+use crate::digest::Digest;
+use crate::plan::{Observed, ObservedFile};
+use crate::remote::{Output, Remote, Script};
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const TEXT: &str = concat!(
+    include_str!("scripts/common.sh"),
+    include_str!("scripts/observe.sh")
+);
+
+/// What to look at on a host: all `ntpkey_*` of the keys directory, and these files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Where.
+    pub site: Site,
+    /// Files whose content is wanted too: what keytrail's lines are put into.
+    pub show: Vec<String>,
+}
+
+pub(super) async fn observe(
+    host: &impl Remote,
+    look: &Look,
+    limit: Duration,
+) -> Result<Observed, PhaseError> {
+    let script = Script {
+        text: TEXT,
+        input: Secret::from(input(look)?),
+        limit,
+    };
+    let output = host.run(script).await?;
+    if output.status != 0 {
+        return Err(failure(&output));
+    }
+    read(&output, look).map_err(|why| garbled(&why))
+}
+
+fn input(look: &Look) -> Result<String, PhaseError> {
+    let mut input = payload::prelude(&look.site)?;
+    for path in &look.show {
+        let _ = writeln!(input, "show {}", payload::path(path)?);
+    }
+    if is_number(look.site.owner.as_ref()) || is_number(look.site.group.as_ref()) {
+        input.push_str("numeric\n");
+    }
+    input.push_str("end\n");
+    Ok(input)
+}
+
+fn is_number(name: Option<&String>) -> bool {
+    name.is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A line of `ls -ld`.
+struct Listed<'a> {
+    kind: u8,
+    mode: u32,
+    owner: &'a str,
+    group: &'a str,
+    path: &'a str,
+}
+
+fn read(output: &Output, look: &Look) -> Result<Observed, String> {
+    let mut reply = Reply::open(output.stdout.expose())?;
+    let mut observed = Observed::default();
+    // Files asked for by one name that turned out to be at another: path on the host → path asked for.
+    let mut asked: Vec<(&str, &str)> = Vec::new();
+    let mut owners: BTreeMap<String, (String, String)> = BTreeMap::new();
+    let mut last = "";
+    let root = look
+        .site
+        .root
+        .as_deref()
+        .map_or("", |root| root.trim_end_matches('/'));
+    let names = |asked: &[(&str, &str)], path: &str| -> Vec<String> {
+        let own = path.strip_prefix(root).unwrap_or(path);
+        let aliases = asked
+            .iter()
+            .filter(|(is, _)| *is == path)
+            .map(|(_, asked)| (*asked).to_owned());
+        let mut names: Vec<String> = aliases.collect();
+        if names.is_empty() {
+            names.push(own.to_owned());
+        }
+        names
+    };
+    let mut section = "";
+    loop {
+        let line = reply.line()?;
+        if line == "end" {
+            break;
+        }
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, section) {
+            ("asked", _) => last = rest,
+            ("is", _) => asked.push((rest, last)),
+            ("content", _) => {
+                let content = Secret::new(reply.bytes(number(rest)?)?);
+                observed.conf.insert(last.to_owned(), content);
+            }
+            ("clock", _) => observed.clock = number(rest)?,
+            ("pending", _) => observed.restart_pending = true,
+            ("list" | "numbers" | "digests", _) if rest.is_empty() => section = word,
+            (_, "list") => {
+                let listed = listed(line)?;
+                match listed.kind {
+                    b'l' => {
+                        let (path, target) =
+                            listed.path.split_once(" -> ").ok_or("a link without a target")?;
+                        let path = path.strip_prefix(root).unwrap_or(path);
+                        observed.links.insert(path.to_owned(), target.to_owned());
+                    }
+                    b'-' => {
+                        for name in names(&asked, listed.path) {
+                            let file = ObservedFile {
+                                // Replaced by the digest's own line.
+                                digest: Digest([0; 32]),
+                                mode: listed.mode,
+                                owner: listed.owner.to_owned(),
+                                group: listed.group.to_owned(),
+                            };
+                            observed.files.insert(name, file);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            (_, "numbers") => {
+                let listed = listed(line)?;
+                owners.insert(
+                    listed.path.to_owned(),
+                    (listed.owner.to_owned(), listed.group.to_owned()),
+                );
+            }
+            (hex, "digests") => {
+                // "HEX  NAME", "HEX *NAME" or "HEX NAME", as the tool likes.
+                let path = rest.strip_prefix([' ', '*']).unwrap_or(rest);
+                for name in names(&asked, path) {
+                    let file = observed
+                        .files
+                        .get_mut(&name)
+                        .ok_or("a digest of a file not listed")?;
+                    file.digest = hex.parse()?;
+                    if let Some((owner, group)) = owners.get(path) {
+                        if is_number(look.site.owner.as_ref()) {
+                            file.owner.clone_from(owner);
+                        }
+                        if is_number(look.site.group.as_ref()) {
+                            file.group.clone_from(group);
+                        }
+                    }
+                }
+            }
+            _ => return Err(format!("'{}' was not expected", line.escape_debug())),
+        }
+    }
+    check(&observed)?;
+    Ok(observed)
+}
+
+/// What was listed, shown and digested one after the other must be the same files.
+fn check(observed: &Observed) -> Result<(), String> {
+    let changing = |path: &str| Err(format!("{path} changed while it was read"));
+    for (path, file) in &observed.files {
+        if file.digest == Digest([0; 32]) {
+            return changing(path);
+        }
+    }
+    for (path, content) in &observed.conf {
+        if observed.files.get(path).map(|file| file.digest) != Some(Digest::of(content.expose())) {
+            return changing(path);
+        }
+    }
+    Ok(())
+}
+
+fn listed(line: &str) -> Result<Listed<'_>, String> {
+    let wrong = || format!("'{}' is no line of ls", line.escape_debug());
+    let mut fields = line.split_ascii_whitespace();
+    let mode = fields.next().ok_or_else(wrong)?;
+    let (owner, group) = (fields.nth(1), fields.next());
+    let (Some(owner), Some(group)) = (owner, group) else {
+        return Err(wrong());
+    };
+    // Nothing before the path has a slash in it: mode, counts, names and the date.
+    let path = line.find(" /").map(|at| &line[at + 1..]).ok_or_else(wrong)?;
+    Ok(Listed {
+        kind: mode.as_bytes()[0],
+        mode: permissions(mode).ok_or_else(wrong)?,
+        owner,
+        group,
+        path,
+    })
+}
+
+/// `rwxr-x---` and its special letters as a number; `+`, `.` or `@` may follow.
+fn permissions(text: &str) -> Option<u32> {
+    let bits = text.as_bytes().get(1..10)?;
+    let mut mode = 0;
+    for (index, letter) in bits.iter().enumerate() {
+        let bit = 1 << (8 - index);
+        let special = [0o4000, 0o2000, 0o1000][index / 3];
+        match (index % 3, letter) {
+            (_, b'-') => {}
+            (0, b'r') | (1, b'w') | (2, b'x') => mode |= bit,
+            (2, b's' | b't') => mode |= bit | special,
+            (2, b'S' | b'T') => mode |= special,
+            _ => return None,
+        }
+    }
+    Some(mode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ls_lines() {
+        let line = "-rw-r-S--T. 1 root  ntp-group  1234 Jan  1 12:00 /etc/ntp dir/ntpkey_cert_a b";
+        let listed = listed(line).unwrap();
+        assert_eq!((listed.kind, listed.mode), (b'-', 0o3640));
+        assert_eq!((listed.owner, listed.group), ("root", "ntp-group"));
+        assert_eq!(listed.path, "/etc/ntp dir/ntpkey_cert_a b");
+        assert!(super::listed("total 0").is_err());
+        assert_eq!(permissions("lrwxrwxrwx"), Some(0o777));
+        assert_eq!(permissions("-rwsr-sr-t"), Some(0o7755));
+        assert_eq!(permissions("-rw"), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! What is sent after a script: a prelude of lines, then for stage and activate a tar stream whose first member
+//! is the manifest (`scripts/receive.sh`).
+
+use super::{PhaseError, Site};
+use crate::secret::Secret;
+use std::fmt::Write as _;
+use zeroize::Zeroizing;
+
+const BLOCK: usize = 512;
+
+/// The lines every input begins with.
+pub(super) fn prelude(site: &Site) -> Result<String, PhaseError> {
+    let mut lines = String::new();
+    let values = [
+        ("root", site.root.as_deref()),
+        ("keysdir", Some(site.keysdir.as_str())),
+    ];
+    for (name, value) in values {
+        if let Some(value) = value {
+            let _ = writeln!(lines, "{name} {}", path(value)?);
+        }
+    }
+    for (name, value) in [("owner", &site.owner), ("group", &site.group)] {
+        if let Some(value) = value {
+            let _ = writeln!(lines, "{name} {}", word(value)?);
+        }
+    }
+    lines.push_str("begin\n");
+    Ok(lines)
+}
+
+/// A path that survives a line of its own and `read`: absolute, no control characters, no backslash, no space
+/// at the end.
+pub(super) fn path(path: &str) -> Result<&str, PhaseError> {
+    let odd = path.chars().any(|c| c.is_control() || c == '\\') || path.ends_with(' ');
+    let climbs = path.split('/').any(|part| part == "..");
+    if !path.starts_with('/') || odd || climbs {
+        return Err(PhaseError::here(format!(
+            "the path '{}' cannot be used: it must be absolute, without '..', backslashes, control characters or a \
+             space at its end",
+            path.escape_debug()
+        )));
+    }
+    Ok(path.trim_end_matches('/'))
+}
+
+/// A file name, owner or group: one word.
+pub(super) fn word(word: &str) -> Result<&str, PhaseError> {
+    let fits = |c: char| !c.is_whitespace() && !c.is_control() && c != '\\';
+    if word.is_empty() || word.starts_with('-') || !word.chars().all(fits) {
+        return Err(PhaseError::here(format!(
+            "'{}' cannot be used as a name on a host",
+            word.escape_debug()
+        )));
+    }
+    Ok(word)
+}
+
+/// A payload under construction. Members are numbered in the order added.
+#[derive(Debug, Default)]
+pub(super) struct Payload {
+    manifest: String,
+    lines: usize,
+    members: Vec<(u32, Secret)>,
+}
+
+/// One line of a manifest; empty text stands for "-".
+#[derive(Debug, Default)]
+pub(super) struct Entry<'a> {
+    pub(super) verb: &'a str,
+    pub(super) old: &'a str,
+    pub(super) new: &'a str,
+    pub(super) mode: Option<u32>,
+    pub(super) content: Option<Secret>,
+    pub(super) path: &'a str,
+}
+
+impl Payload {
+    pub(super) fn add(&mut self, entry: Entry<'_>) -> Result<(), PhaseError> {
+        let or_dash = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        let index = match entry.content {
+            None => "-".to_owned(),
+            Some(content) => {
+                self.members.push((entry.mode.unwrap_or(0o600), content));
+                (self.members.len() - 1).to_string()
+            }
+        };
+        let mode = entry.mode.map_or("-".to_owned(), |mode| format!("{mode:04o}"));
+        let path = if entry.path.is_empty() {
+            "-"
+        } else {
+            path(entry.path)?
+        };
+        let (old, new) = (or_dash(entry.old), or_dash(entry.new));
+        let _ = writeln!(self.manifest, "{} {old} {new} {mode} {index} {path}", entry.verb);
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Prelude and tar stream in one piece.
+    pub(super) fn finish(mut self, site: &Site) -> Result<Secret, PhaseError> {
+        let _ = writeln!(self.manifest, "end - - - {} -", self.lines);
+        let prelude = prelude(site)?;
+        let padded = |len: usize| BLOCK + len.next_multiple_of(BLOCK);
+        let members: usize = self
+            .members
+            .iter()
+            .map(|(_, content)| padded(content.len()))
+            .sum();
+        // Room for all of it at once: a growing buffer would leave copies of secrets behind in freed memory.
+        let total = prelude.len() + padded(self.manifest.len()) + members + 2 * BLOCK;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(total));
+        bytes.extend_from_slice(prelude.as_bytes());
+        let mut tar = tar::Builder::new(&mut *bytes);
+        let mut append = |name: &str, mode: u32, content: &[u8]| {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            header.set_mode(mode);
+            tar.append_data(&mut header, name, content)
+        };
+        append("manifest", 0o600, self.manifest.as_bytes())
+            .and_then(|()| {
+                self.members
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, (mode, content))| {
+                        append(&index.to_string(), *mode, content.expose())
+                    })
+            })
+            .and_then(|()| tar.finish())
+            .map_err(|err| PhaseError::here(format!("cannot pack what is to be sent: {err}")))?;
+        drop(tar);
+        debug_assert_eq!(bytes.len(), total);
+        Ok(Secret::new(std::mem::take(&mut *bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_comes_first_and_counts_itself() {
+        let mut payload = Payload::default();
+        payload
+            .add(Entry {
+                verb: "media",
+                new: "abc",
+                mode: Some(0o640),
+                content: Some(Secret::from("content")),
+                path: "/k/with space",
+                ..Entry::default()
+            })
+            .unwrap();
+        let site = Site {
+            root: Some("/srv/image/".into()),
+            keysdir: "/k".into(),
+            owner: Some("ntp".into()),
+            group: None,
+        };
+        let bytes = payload.finish(&site).unwrap();
+        let prelude = b"root /srv/image\nkeysdir /k\nowner ntp\nbegin\n";
+        assert_eq!(&bytes.expose()[..prelude.len()], prelude);
+        let mut archive = tar::Archive::new(&bytes.expose()[prelude.len()..]);
+        let members: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut text = String::new();
+                std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+                (
+                    entry.path().unwrap().display().to_string(),
+                    entry.header().mode().unwrap(),
+                    text,
+                )
+            })
+            .collect();
+        assert_eq!(
+            members,
+            [
+                (
+                    "manifest".into(),
+                    0o600,
+                    "media - abc 0640 0 /k/with space\nend - - - 1 -\n".into()
+                ),
+                ("0".into(), 0o640, "content".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn odd_paths_and_names_are_refused() {
+        for bad in ["relative", "/a\nroot /", "/a\\b", "/a ", "/a/../b", ""] {
+            assert!(path(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "a b", "-R", "a\n"] {
+            assert!(word(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Reading what a script answers: lines from `keytrail-reply 1` to `end`, with counted bytes in between.
+
+/// A position in an answer.
+pub(super) struct Reply<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    /// Finds the beginning: shell start-up files may have written before it.
+    pub(super) fn open(stdout: &'a [u8]) -> Result<Self, String> {
+        let mut reply = Self { rest: stdout };
+        while let Ok(line) = reply.line() {
+            if line == "keytrail-reply 1" {
+                return Ok(reply);
+            }
+        }
+        Err("it has no beginning".into())
+    }
+
+    /// The next line. `Err`: the answer was cut off.
+    pub(super) fn line(&mut self) -> Result<&'a str, String> {
+        let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') else {
+            return Err("it was cut off".into());
+        };
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = &rest[1..];
+        std::str::from_utf8(line).map_err(|_| "a line is not UTF-8".into())
+    }
+
+    /// The next `count` bytes and the line break after them.
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], String> {
+        if self.rest.len() <= count || self.rest[count] != b'\n' {
+            return Err("a file's content changed while it was read".into());
+        }
+        let (bytes, rest) = self.rest.split_at(count);
+        self.rest = &rest[1..];
+        Ok(bytes)
+    }
+}
+
+/// A number in an answer.
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| format!("'{text}' is no number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_bytes() {
+        let text = b"Welcome!\nkeytrail-reply 1\ncontent 3\na\nb\nend\n";
+        let mut reply = Reply::open(text).unwrap();
+        assert_eq!(reply.line().unwrap(), "content 3");
+        assert_eq!(reply.bytes(3).unwrap(), b"a\nb");
+        assert_eq!(reply.line().unwrap(), "end");
+        assert!(reply.line().is_err());
+        assert!(Reply::open(b"Welcome!\nkeytrail-reply").is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! How every host ended.
+
+use super::{Phase, PhaseError};
+use indexmap::IndexMap;
+use serde::Serialize;
+
+/// How one host ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There was nothing to do.
+    Unchanged,
+    /// All was done.
+    Changed {
+        /// Files, links, modes and owners that changed.
+        changes: usize,
+        /// What the restart command wrote, if it was run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restart: Option<String>,
+    },
+    /// It was reached, and a phase failed.
+    Failed {
+        /// Which phase.
+        phase: Phase,
+        /// What and why.
+        message: String,
+        /// What to do now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+        /// What the tools on the host said.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        stderr: String,
+    },
+    /// It was not reached, or lost in the middle.
+    Unreachable {
+        /// Which phase.
+        phase: Phase,
+        /// Why.
+        message: String,
+        /// What to do now.
+        help: String,
+    },
+    /// Its turn did not come; it is as it was, but for media that may have been staged.
+    NotReached {
+        /// Why.
+        message: String,
+    },
+}
+
+impl Outcome {
+    pub(super) fn of(phase: Phase, error: PhaseError) -> Self {
+        match error {
+            PhaseError::Failed {
+                message,
+                help,
+                stderr,
+            } => Self::Failed {
+                phase,
+                message,
+                help,
+                stderr,
+            },
+            PhaseError::Unreachable(why) => Self::Unreachable {
+                phase,
+                message: why.to_string(),
+                help: why.help().to_owned(),
+            },
+        }
+    }
+
+    /// Whether the host is as it should be.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Unchanged | Self::Changed { .. })
+    }
+}
+
+/// How all hosts ended, in the plan's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Outcome by host.
+    pub hosts: IndexMap<String, Outcome>,
+    /// Somebody asked to stop.
+    pub cancelled: bool,
+}
+
+impl Report {
+    /// Whether every host is as it should be: exit status 0, else 1.
+    pub fn is_good(&self) -> bool {
+        self.hosts.values().all(Outcome::is_good)
+    }
+
+    /// Whether no host was changed.
+    pub fn is_unchanged(&self) -> bool {
+        self.hosts
+            .values()
+            .all(|outcome| matches!(outcome, Outcome::Unchanged))
+    }
+}

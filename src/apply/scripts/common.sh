@@ -1,0 +1,94 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
+# What every phase begins with. The text of a phase is this file and its own, run by whatever POSIX shell `sh`
+# is on the host. Only functions stand here; the last line of a phase calls its main, so that a text cut short
+# does nothing. Comments and indentation are not sent.
+#
+# Answers go to standard output as lines, from "keytrail-reply 1" to "end". A failure is one line
+# "keytrail: …" on standard error beside what the tools said, and one of these exit statuses:
+#   3  the host is not as the plan expects   4  the host cannot do it
+#   5  the input is damaged                  6  the restart command failed
+
+nl='
+'
+
+prepare() {
+    before_umask=$(umask)
+    umask 077
+    LC_ALL=C
+    export LC_ALL
+    unset CDPATH ENV BASH_ENV POSIXLY_CORRECT TAR_OPTIONS
+    # Logins that are not root often go without the sbin directories.
+    PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+    export PATH
+    echo 'keytrail-reply 1'
+}
+
+stop() { # STATUS MESSAGE
+    printf 'keytrail: %s\n' "$2" >&2
+    exit "$1"
+}
+
+need() { # PROGRAM…
+    for program; do
+        command -v "$program" >/dev/null 2>&1 || stop 4 "the program '$program' is not installed"
+    done
+}
+
+# The first part of every input: where and for whom. $root stands before every path.
+prelude() {
+    root='' keysdir='' owner='' group=''
+    while IFS= read -r line; do
+        case $line in
+            'root '*) root=${line#root } ;;
+            'keysdir '*) keysdir=${line#keysdir } ;;
+            'owner '*) owner=${line#owner } ;;
+            'group '*) group=${line#group } ;;
+            begin)
+                [ -n "$keysdir" ] || stop 5 'the input names no directory'
+                [ -z "$root" ] || [ -d "$root" ] || stop 4 "the root directory $root does not exist"
+                return 0
+                ;;
+            *) stop 5 'the input is damaged at its beginning' ;;
+        esac
+    done
+    stop 5 'the input was cut short'
+}
+
+# SHA-256 of files, one line "HEX NAME" each, with two spaces or " *" in between as the tool likes.
+digests() { # FILE…
+    if command -v sha256sum >/dev/null 2>&1; then
+        sha256sum -- "$@"
+    elif command -v shasum >/dev/null 2>&1; then
+        shasum -a 256 -- "$@"
+    elif command -v sha256 >/dev/null 2>&1; then
+        sha256 -r "$@"
+    elif command -v openssl >/dev/null 2>&1; then
+        openssl dgst -sha256 -r "$@"
+    else
+        stop 4 "none of the programs 'sha256sum', 'shasum', 'sha256', 'openssl' is installed"
+    fi
+}
+
+# Whether $sums, an answer of digests, says that NAME has DIGEST.
+holds() { # DIGEST NAME
+    case "$nl$sums$nl" in
+        *"$nl$1  $2$nl"* | *"$nl$1 *$2$nl"* | *"$nl$1 $2$nl"*) return 0 ;;
+    esac
+    return 1
+}
+
+# The file that PATH names in the end, below the root: an ntp.conf may be a link to somewhere else.
+resolve() { # PATH
+    at=$root$1
+    hops=0
+    while [ -L "$at" ]; do
+        hops=$((hops + 1))
+        [ "$hops" -lt 16 ] || stop 4 "$1 is a link that leads in a circle"
+        to=$(readlink "$at") || stop 4 "cannot read the link $1"
+        case $to in
+            /*) at=$root$to ;;
+            *) at=${at%/*}/$to ;;
+        esac
+    done
+    printf '%s\n' "$at"
+}

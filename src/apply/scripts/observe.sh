@@ -1,0 +1,74 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
+# Says what is there: media and links in the keys directory, and the files asked for. Changes nothing.
+# Input: the prelude, then lines "show PATH" (digest and content), "look PATH" (digest), "numeric", "end".
+
+main() {
+    prepare
+    prelude
+    need ls date wc cat readlink
+    numeric='' complete=''
+    set --
+    while IFS= read -r line; do
+        path=${line#* }
+        case $line in
+            'show '* | 'look '*)
+                final=$(resolve "$path") || exit
+                [ -e "$final" ] || continue
+                [ -f "$final" ] || stop 4 "$path is not a file"
+                set -- "$@" "$final"
+                printf 'asked %s\nis %s\n' "$path" "$final"
+                case $line in
+                    'show '*)
+                        [ -r "$final" ] || stop 4 "cannot read $path: Permission denied"
+                        printf 'content %d\n' "$(wc -c <"$final")"
+                        cat "$final" || stop 4 "cannot read $path"
+                        echo
+                        ;;
+                esac
+                ;;
+            numeric) numeric=yes ;;
+            end)
+                complete=yes
+                break
+                ;;
+            *) stop 5 'the input is damaged' ;;
+        esac
+    done
+    [ -n "$complete" ] || stop 5 'the input was cut short'
+
+    echo "clock $(date +%s)"
+    dir=$root$keysdir
+    if [ -d "$dir" ]; then
+        { [ -r "$dir" ] && [ -x "$dir" ]; } || stop 4 "cannot look into $keysdir: Permission denied"
+        [ ! -e "$dir/.keytrail/pending" ] || echo pending
+        for file in "$dir"/ntpkey_*; do
+            # Also links to nothing, which -e would not see.
+            if [ -f "$file" ] || [ -L "$file" ]; then
+                set -- "$@" "$file"
+            fi
+        done
+    elif [ -e "$dir" ]; then
+        stop 4 "$keysdir is not a directory"
+    fi
+    [ "$#" -eq 0 ] || list "$@"
+    echo end
+}
+
+# Modes, owners and links of files, then the digests of those that are no links.
+list() { # FILE…
+    echo list
+    ls -ld -- "$@" || stop 4 'cannot look at the files'
+    if [ -n "$numeric" ]; then
+        echo numbers
+        ls -ldn -- "$@" || stop 4 'cannot look at the files'
+    fi
+    for file; do
+        shift
+        [ -L "$file" ] || set -- "$@" "$file"
+    done
+    [ "$#" -gt 0 ] || return 0
+    echo digests
+    digests "$@" || stop 4 'cannot read the files'
+}
+
+main
