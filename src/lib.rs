@@ -10,6 +10,7 @@ pub mod media;
 pub mod ntpconf;
 pub mod plan;
 pub mod remote;
+pub mod report;
 pub mod secret;
 pub mod trail;
 pub mod vault;

@@ -32,8 +32,8 @@ pub struct Draft {
     pub hosts: Vec<DraftHost>,
     /// `symmetric_keys` of the top level by id.
     pub keys: Vec<(SourceId, Box<str>, RawSymmetricKey)>,
-    /// `findings`.
-    pub findings: Vec<(Place, RawFindingRule)>,
+    /// `findings`, with their number in the list.
+    pub findings: Vec<(SourceId, usize, RawFindingRule)>,
     /// `policy`.
     pub policies: Vec<(Policy, Place)>,
     /// What is wrong so far.
@@ -208,8 +208,7 @@ impl Draft {
         };
         for (i, &item) in tree.items(items).iter().enumerate() {
             if let Some(rule) = self.keep(yaml::read::<RawFindingRule>(tree, item)) {
-                let path = vec![Step::from("findings"), Step::from(i)];
-                self.findings.push((Place::value(tree.source, path), rule));
+                self.findings.push((tree.source, i, rule));
             }
         }
     }
@@ -254,6 +253,12 @@ impl Visit for Draft {
                     None => format!("expected {}", yaml::one_of(&SECTIONS)),
                 }),
             ),
+        }
+    }
+
+    fn merged_host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
+        if !tree.text(key).is_some_and(|key| self.patterns.contains_key(key)) {
+            self.host(tree, key, value);
         }
     }
 

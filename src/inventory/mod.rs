@@ -7,6 +7,7 @@ mod defaults;
 mod draft;
 mod key_type;
 mod load;
+mod locate;
 mod model;
 pub mod range;
 mod raw;
@@ -17,4 +18,5 @@ mod yaml;
 
 pub use key_type::KeyType;
 pub use load::{LoadFailure, load, load_str};
+pub use locate::{Spot, locate};
 pub use model::*;

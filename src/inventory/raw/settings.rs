@@ -11,7 +11,9 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawSettings {
-    /// NTP implementation. Default: `ntp.org`, the only one with Autokey.
+    /// NTP implementation. Default: `ntp.org`, the only one with Autokey. Paths, `conf_mode` and `restart` count
+    /// only for the implementation they are said for: a host with another `ntpd` than its group takes none of
+    /// the group's.
     pub ntpd: Option<Implementation>,
     /// Directory of the key media on the host, absolute. Default for ntp.org: `/etc/ntp/crypto`.
     pub keysdir: Option<Box<str>>,

@@ -196,13 +196,19 @@ impl Line<'_> {
             (None, None, None) if autokey => Auth::Autokey,
             (None, Some(RawAuth::None), _) | (None, None, None) => Auth::None,
         };
+        // A volley is for clients; on other lines it has to be asked for.
+        let client = self.mode == Mode::Server;
+        let usual = RawAssociationDefaults {
+            iburst: self.defaults.iburst.filter(|_| client),
+            ..self.defaults.clone()
+        };
         Association {
             mode: self.mode,
             target,
             auth,
-            iburst: fields.iburst.or(self.defaults.iburst).unwrap_or_default(),
-            minpoll: fields.minpoll.or(self.defaults.minpoll),
-            maxpoll: fields.maxpoll.or(self.defaults.maxpoll),
+            iburst: fields.iburst.or(usual.iburst).unwrap_or_default(),
+            minpoll: fields.minpoll.or(usual.minpoll),
+            maxpoll: fields.maxpoll.or(usual.maxpoll),
             prefer: fields.prefer.unwrap_or_default(),
             ident: fields.ident,
             options: fields

@@ -109,7 +109,13 @@ impl Resolver<'_> {
     fn external(&mut self, raw: RawExternal, group: GroupId, source: SourceId, base: &[Step]) -> External {
         let mut servers = Vec::with_capacity(raw.servers.len());
         for (name, address) in raw.servers {
-            let place = |name: &str| below(source, base, &["external", "servers", name]);
+            let place = |name: &str| {
+                let path = base
+                    .iter()
+                    .cloned()
+                    .chain(["external", "servers", name].map(Step::from));
+                Place::key(source, path.collect())
+            };
             if !check::is_name(std::iter::once(&*name), 0) {
                 self.problem(check::bad_name("server", &name).at(place(&name), ""));
             } else if let Some(host) = self.inventory.find(&name) {

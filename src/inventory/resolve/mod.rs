@@ -194,7 +194,13 @@ impl<'s> Resolver<'s> {
             if let Some(address) = &address
                 && !check::is_address(address)
             {
-                self.problem(check::bad_value("address", address, source, &base, &["address"]));
+                self.problem(check::bad_value(
+                    "an address",
+                    address,
+                    source,
+                    &base,
+                    &["address"],
+                ));
             }
             let reference_clock = match reference_clock {
                 Some(RawClock::Lines(lines)) => Some(self.lines(lines, source, &base, "reference_clock")),

@@ -1,7 +1,7 @@
 //! What the inventory says about findings and policies.
 
 use super::Resolver;
-use crate::finding::Finding;
+use crate::finding::{Finding, Place, Step};
 use crate::inventory::model::FindingRule;
 use crate::inventory::raw::{OneOrMany, parse_date};
 
@@ -9,7 +9,11 @@ impl Resolver<'_> {
     /// Resolves `findings` and `policy`.
     pub fn rules(&mut self) {
         self.inventory.policies = std::mem::take(&mut self.draft.policies);
-        for (place, rule) in std::mem::take(&mut self.draft.findings) {
+        for (source, item, rule) in std::mem::take(&mut self.draft.findings) {
+            let path = [Step::from("findings"), Step::from(item)];
+            let place = Place::value(source, path.to_vec());
+            let below =
+                |field: &str| Place::value(source, path.iter().cloned().chain([Step::from(field)]).collect());
             let severity = match (rule.severity, rule.waive) {
                 (Some(severity), None | Some(false)) => Some(severity),
                 (None, Some(true)) => None,
@@ -23,7 +27,7 @@ impl Resolver<'_> {
                 let finding = Finding::error("value-invalid", "the reason is empty");
                 self.problem(
                     finding
-                        .at(place, "")
+                        .at(below("reason"), "")
                         .help("say why, whoever reads this in a year will want to know"),
                 );
                 continue;
@@ -35,7 +39,7 @@ impl Resolver<'_> {
                     "expected a day (`2027-06-30`), found '{}'",
                     crate::inventory::yaml::clip(expires)
                 );
-                self.problem(Finding::error("value-invalid", message).at(place, ""));
+                self.problem(Finding::error("value-invalid", message).at(below("expires"), ""));
                 continue;
             }
             self.inventory.findings.push(FindingRule {

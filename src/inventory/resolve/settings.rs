@@ -121,8 +121,11 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         layers.iter().find_map(|layer| field(&layer.raw))
     }
     let text = |field: fn(&RawSettings) -> Option<&Box<str>>| find(layers, field).cloned();
-    let ntpd = find(layers, |raw| raw.ntpd).unwrap_or(Implementation::NtpOrg);
+    let ntpd = implementation(layers);
     let usual = Defaults::of(ntpd);
+    // A host with `ntpd: chrony` does not mean the `conf` that `defaults` gives for another daemon.
+    let same = (0..layers.len()).filter(|&at| implementation(&layers[at..]) == ntpd);
+    let same = &same.map(|at| layers[at]).collect::<Vec<_>>();
     let or = |given: Option<Box<str>>, usual: &str| given.unwrap_or_else(|| usual.into());
     let root = layers
         .iter()
@@ -144,13 +147,13 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
     let lines = find(layers, |raw| raw.ntp_conf.as_ref());
     let settings = Settings {
         ntpd,
-        keysdir: or(text(|raw| raw.keysdir.as_ref()), usual.keysdir),
-        conf: or(text(|raw| raw.conf.as_ref()), usual.conf),
-        conf_mode: find(layers, |raw| raw.conf_mode).unwrap_or(usual.conf_mode),
-        include_file: or(text(|raw| raw.include_file.as_ref()), usual.include_file),
+        keysdir: or(find(same, |raw| raw.keysdir.clone()), usual.keysdir),
+        conf: or(find(same, |raw| raw.conf.clone()), usual.conf),
+        conf_mode: find(same, |raw| raw.conf_mode).unwrap_or(usual.conf_mode),
+        include_file: or(find(same, |raw| raw.include_file.clone()), usual.include_file),
         owner: text(|raw| raw.owner.as_ref()),
         file_group: text(|raw| raw.file_group.as_ref()),
-        restart: match find(layers, |raw| raw.restart.as_ref()) {
+        restart: match find(same, |raw| raw.restart.as_ref()) {
             Some(RawRestart::Command(command)) => Some(command.clone()),
             None if in_place => usual.restart.map(Into::into),
             Some(RawRestart::Never) | None => None,
@@ -176,7 +179,7 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         randfile: text(|raw| raw.crypto.as_ref()?.randfile.as_ref()),
         automax: find(layers, |raw| raw.automax).map(u32::from),
         revoke: find(layers, |raw| raw.revoke).map(u32::from),
-        keys_file: or(text(|raw| raw.keys.as_ref()?.file.as_ref()), usual.keys_file),
+        keys_file: or(find(same, |raw| raw.keys.as_ref()?.file.clone()), usual.keys_file),
         trusted_keys: find(layers, |raw| raw.keys.as_ref()?.trusted.as_ref())
             .map(|OneOrMany(ids)| ids.iter().filter_map(|ids| key_ids(ids)).flatten().collect())
             .unwrap_or_default(),
@@ -200,6 +203,12 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
             key: find(layers, |raw| raw.association.as_ref()?.key),
         },
     }
+}
+
+/// The implementation that the settings of these layers are for.
+fn implementation(layers: &[&Layer]) -> Implementation {
+    let said = layers.iter().find_map(|layer| layer.raw.ntpd);
+    said.unwrap_or(Implementation::NtpOrg)
 }
 
 fn sign_key(kind: Option<SignKeyKind>, bits: Option<u32>) -> SignKey {

@@ -86,8 +86,11 @@ pub fn one_of(names: &[&str]) -> String {
 
 /// The advice for a name that is not among `known`.
 fn did_you_mean(name: &str, known: &[&str]) -> String {
+    /// A longer list helps nobody.
+    const LIST: usize = 12;
     match closest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if known.len() > LIST => "`keytrail schema` lists the fields there are".into(),
         None => format!("expected {}", one_of(known)),
     }
 }
@@ -98,6 +101,8 @@ impl de::Error for Problem {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        // serde's word for what everybody calls text.
+        let expected = expected.to_string().replace("a string", "text");
         Self::new(
             "wrong-type",
             format!("expected {expected}, found {}", describe(unexpected)),
@@ -256,7 +261,8 @@ impl<'t, 'a> De<'t, 'a> {
     fn found(&self) -> String {
         match self.content() {
             _ if self.is_null() => "nothing".into(),
-            Content::Scalar { text, .. } => format!("`{}`", clip(text)),
+            Content::Scalar { text, plain: true } => format!("`{}`", clip(text)),
+            Content::Scalar { text, plain: false } => format!("the text `{}` in quotes", clip(text)),
             Content::Sequence(_) => "a list".into(),
             Content::Mapping { .. } | Content::Alias(_) => "a mapping".into(),
         }
@@ -278,7 +284,11 @@ impl<'t, 'a> De<'t, 'a> {
     }
 
     fn number(&self, max: u64) -> Result<u64, Problem> {
-        let expected = format!("a whole number up to {max}");
+        let expected = if max < u64::from(u32::MAX) {
+            format!("a whole number up to {max}")
+        } else {
+            "a whole number".into()
+        };
         match self.content() {
             Content::Scalar { text, plain: true }
                 if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) =>
@@ -454,10 +464,13 @@ impl<'t> de::SeqAccess<'t> for List<'t, '_> {
     type Error = Problem;
 
     fn next_element_seed<T: DeserializeSeed<'t>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
-        self.items
-            .next()
-            .map(|&id| seed.deserialize(self.de.child(id)))
-            .transpose()
+        let Some(&id) = self.items.next() else {
+            return Ok(None);
+        };
+        let de = self.de.child(id);
+        seed.deserialize(de)
+            .map(Some)
+            .map_err(|problem| problem.at(de.span()))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -519,6 +532,7 @@ impl<'t> de::MapAccess<'t> for Map<'t, '_> {
     fn next_value_seed<V: DeserializeSeed<'t>>(&mut self, seed: V) -> Result<V::Value, Problem> {
         let value = self.entries[self.at + 1];
         self.at += 2;
-        seed.deserialize(self.de.child(value))
+        let de = self.de.child(value);
+        seed.deserialize(de).map_err(|problem| problem.at(de.span()))
     }
 }

@@ -14,6 +14,11 @@ pub trait Visit {
     fn host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId);
     /// The key `hosts` itself, before its entries.
     fn hosts(&mut self, _key: Span) {}
+    /// An entry that a merge key of `hosts` adds, unless an entry of that key stands there itself. Comes after
+    /// those that do.
+    fn merged_host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
+        self.host(tree, key, value);
+    }
 }
 
 /// What was found out about a file besides what the visitor saw.
@@ -154,7 +159,7 @@ impl<'a> Walk<'a> {
         }
         for value in merges {
             for pair in self.tree.entries(value).chunks_exact(2) {
-                visitor.host(&self.tree, pair[0], pair[1]);
+                visitor.merged_host(&self.tree, pair[0], pair[1]);
             }
         }
         Ok(())

@@ -83,8 +83,8 @@ pub enum Content<'a> {
     Mapping {
         /// The keys and values.
         items: Range<u32>,
-        /// Has a merge key (`<<`).
-        merges: bool,
+        /// Has merge keys (`<<`) or keys that stand twice, so that its entries are not simply its items.
+        tangled: bool,
     },
     /// Stands for another node.
     Alias(NodeId),
@@ -197,11 +197,14 @@ impl<'a> Tree<'a> {
     }
 
     /// Keys and values of a mapping with its merge keys applied: own keys first, then those of each merged
-    /// mapping that were not there yet. Not a mapping: nothing.
+    /// mapping that were not there yet; of keys that stand twice the first. Not a mapping: nothing.
     pub fn entries(&self, id: NodeId) -> Cow<'_, [NodeId]> {
         match &self.node(self.resolve(id)).content {
-            Content::Mapping { items, merges: false } => Cow::Borrowed(self.items(items)),
-            Content::Mapping { items, merges: true } => Cow::Owned(self.merged(items)),
+            Content::Mapping {
+                items,
+                tangled: false,
+            } => Cow::Borrowed(self.items(items)),
+            Content::Mapping { items, tangled: true } => Cow::Owned(self.merged(items)),
             _ => Cow::Borrowed(&[]),
         }
     }
@@ -212,7 +215,7 @@ impl<'a> Tree<'a> {
             if self.is_merge_key(pair[0]) {
                 merges.push(pair[1]);
             } else {
-                all.extend_from_slice(pair);
+                self.add_new(&mut all, pair);
             }
         }
         for merge in merges {
@@ -222,16 +225,20 @@ impl<'a> Tree<'a> {
             };
             for source in sources {
                 for pair in self.entries(*source).chunks_exact(2) {
-                    let known = all
-                        .chunks_exact(2)
-                        .any(|p: &[NodeId]| self.text(p[0]) == self.text(pair[0]));
-                    if !known {
-                        all.extend_from_slice(pair);
-                    }
+                    self.add_new(&mut all, pair);
                 }
             }
         }
         all
+    }
+
+    fn add_new(&self, all: &mut Vec<NodeId>, pair: &[NodeId]) {
+        let known = all
+            .chunks_exact(2)
+            .any(|other| self.text(other[0]) == self.text(pair[0]));
+        if !known {
+            all.extend_from_slice(pair);
+        }
     }
 
     /// Whether a key is the merge key.
@@ -347,14 +354,12 @@ impl<'a> Tree<'a> {
         }
         let from = self.items.len();
         let merges = mapping && children.chunks(2).any(|pair| self.is_merge_key(pair[0]));
-        if mapping {
-            self.check_keys(&children);
-        }
+        let tangled = mapping && self.check_keys(&children) || merges;
         self.items.extend_from_slice(&children);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let items = count(from)..count(self.items.len());
         let content = if mapping {
-            Content::Mapping { items, merges }
+            Content::Mapping { items, tangled }
         } else {
             Content::Sequence(items)
         };
@@ -380,11 +385,12 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Reports every key of a mapping that was there before.
-    fn check_keys(&self, children: &[NodeId]) {
+    /// Reports every key of a mapping that was there before; whether there was any.
+    fn check_keys(&self, children: &[NodeId]) -> bool {
         /// Up to here comparing each with each is faster than hashing.
         const FEW: usize = 16;
         let keys = children.iter().step_by(2).copied();
+        let mut any = false;
         if keys.len() <= FEW {
             for (i, key) in keys.clone().enumerate() {
                 if let Some(first) = keys
@@ -393,23 +399,28 @@ impl<'a> Tree<'a> {
                     .find(|&first| self.text(first) == self.text(key))
                 {
                     self.duplicate(first, key);
+                    any = true;
                 }
             }
-            return;
+            return any;
         }
         let mut seen = HashMap::with_capacity(keys.len());
         for key in keys {
             match seen.entry(self.text(key)) {
-                Entry::Occupied(first) => self.duplicate(*first.get(), key),
+                Entry::Occupied(first) => {
+                    self.duplicate(*first.get(), key);
+                    any = true;
+                }
                 Entry::Vacant(new) => {
                     new.insert(key);
                 }
             }
         }
+        any
     }
 
     /// Reports a key that is in its mapping twice.
-    pub fn duplicate(&self, first: NodeId, again: NodeId) {
+    fn duplicate(&self, first: NodeId, again: NodeId) {
         self.report(duplicate_key(
             self.text(again).unwrap_or("[…]"),
             self.node(first).span.place(self.source),
