@@ -5,6 +5,7 @@ use super::error::ConfError;
 use super::rendered::stand_in;
 use super::spell::{self, Unspellable};
 use crate::inventory::{self, Auth, GroupId, HostId, Implementation, Inventory, Mode, Settings, Target};
+use crate::media::symmetric::KeyType;
 use crate::secret::Secret;
 use crate::trail::broadcast::Medium;
 use crate::trail::needs::{self, Needs};
@@ -237,13 +238,8 @@ impl Writer<'_> {
             return None;
         }
         let group = inventory.entry(self.facts.host).group;
-        let kind: String = needs::symmetric_key(inventory, group, id)?
-            .kind
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_uppercase())
-            .collect();
-        (kind.starts_with("SHA") && kind != "SHA1").then_some(4)
+        let kind: KeyType = needs::symmetric_key(inventory, group, id)?.kind.parse().ok()?;
+        kind.needs_version_4_from_chrony().then_some(4)
     }
 
     /// Every id the daemon must trust: those of its own lines, those its clients use, and those asked for.
