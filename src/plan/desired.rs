@@ -2,8 +2,8 @@
 
 use super::{ConfLines, Desired, FileSpec, HostPlan, Observed, diff};
 use crate::digest::Digest;
-use crate::inventory::{ConfMode, GroupId, HostId, Inventory, Settings};
-use crate::ntpconf::{self, ConfError, ConfFile, Conflict, Existing, HostFacts, Templates};
+use crate::inventory::{ConfMode, HostId, Inventory, Settings};
+use crate::ntpconf::{self, ConfError, ConfFile, Conflict, Existing, Fleet, HostFacts, Templates};
 use crate::secret::Secret;
 use crate::trail::needs::Needs;
 use crate::vault::PlacedFile;
@@ -20,8 +20,8 @@ pub struct HostInput<'a> {
     pub needs: &'a Needs,
     /// Hops from the trusted hosts.
     pub depth: u32,
-    /// Group of the global `ident` ([`ntpconf::global_ident`]).
-    pub global_ident: Option<GroupId>,
+    /// What was looked up for the whole inventory.
+    pub fleet: &'a Fleet<'a>,
     /// Its media in the generation to reach.
     pub media: &'a [PlacedFile],
     /// Password of its private files.
@@ -84,7 +84,7 @@ pub fn desired(
         inventory: input.inventory,
         host: input.host,
         needs: input.needs,
-        global_ident: input.global_ident,
+        fleet: input.fleet,
         password: input.password,
         owner,
     };
@@ -117,6 +117,7 @@ pub fn desired(
     for file in composed.files {
         made.add(file);
     }
+    made.warnings.extend(unserved(input, settings));
     if let Some(content) = input.key_file {
         made.add(ConfFile {
             path: settings.keys_file.to_string(),
@@ -241,6 +242,23 @@ fn warning(settings: &Settings, conflict: &Conflict) -> String {
         "{}:{}: '{}' stands outside keytrail's lines too: {}; remove it, or put what it says into the inventory",
         settings.conf, conflict.line, conflict.command, conflict.effect
     )
+}
+
+/// chrony serves nobody it was not told to, and names cannot be told ([`ntpconf::Clients::names`]).
+fn unserved(input: &HostInput<'_>, settings: &Settings) -> Option<String> {
+    let allows = |line: &str| line.split_ascii_whitespace().next() == Some("allow");
+    let clients = input.fleet.clients(input.inventory, input.host).names;
+    let first = clients.first()?;
+    if settings.extra.iter().any(|line| allows(line)) {
+        return None;
+    }
+    let others = match clients.len() {
+        1 => String::new(),
+        more => format!(" and {} more", more - 1),
+    };
+    Some(format!(
+        "chrony answers only clients it was told to, and {first}{others} have no address in the inventory; give them one, or this host an `allow` line under ntp_conf"
+    ))
 }
 
 /// A file of a directory. OpenVMS directories end in `]` or `:` and need no separator.
