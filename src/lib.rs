@@ -8,7 +8,6 @@ pub mod finding;
 pub mod inventory;
 pub mod media;
 pub mod ntpconf;
-pub mod ntpq;
 pub mod plan;
 pub mod remote;
 pub mod report;

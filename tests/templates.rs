@@ -18,7 +18,6 @@ fn context() -> Context {
         keys: None,
         reference_clock: vec![],
         associations: vec![],
-        clients: vec![],
         broadcastclient: false,
         ident: None,
         automax: None,

@@ -53,10 +53,35 @@ pub enum Format {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Prove that every certificate trail is acyclic and ends at a trusted host; find every mistake
+    #[command(after_help = "Examples:
+  keytrail check fleet.yaml
+  keytrail check sites/                 every .yaml file of a directory, as one inventory
+  keytrail check --format json fleet.yaml")]
+    Check(Check),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  keytrail completions bash > /etc/bash_completion.d/keytrail")]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Which inventory.
+#[derive(Debug, Args, Clone)]
+pub struct InventoryArgs {
+    /// Inventory files, or directories of them, read as one [default: keytrail.yaml]
+    #[arg(value_name = "INVENTORY")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }

@@ -1,7 +1,12 @@
 //! Everything that talks to people: verbs, output, progress, exit status. One file per verb.
 
 pub mod args;
+mod check;
+mod load;
 mod out;
+mod outcome;
+mod passwords;
+mod progress;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;
@@ -18,6 +23,8 @@ pub enum Answer {
     Yes,
     /// The answer is no: 1.
     No,
+    /// The input is malformed, and what is wrong with it has been said: 2.
+    Unusable,
 }
 
 /// Why a verb could not run: exit status 2.
@@ -82,6 +89,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     start_log(cli.verbose);
     let mut out = Out::new(cli.color, cli.quiet);
     let answer = match &cli.verb {
+        Verb::Check(args) => check::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "keytrail", &mut script);
@@ -91,6 +99,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     match answer {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::Unusable) => ExitCode::from(2),
         Err(failure) => {
             out.failure(&failure);
             ExitCode::from(2)

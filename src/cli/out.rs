@@ -33,6 +33,11 @@ impl Out {
         self.stdout_color
     }
 
+    /// Whether standard error takes colour.
+    pub fn stderr_color(&self) -> bool {
+        self.stderr_color
+    }
+
     /// Whether progress bars make sense: standard error is a terminal and nobody asked for quiet.
     pub fn bars(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()

@@ -1,12 +1,11 @@
 //! Plans: what would change where, as a pure value.
 //!
-//! [`desired`] says what a host should look like, [`diff`] compares it with what was seen on it; [`Plan::new`] puts hosts into waves. A
+//! [`diff`] compares what a host should look like with what was seen on it; [`Plan::new`] puts hosts into waves. A
 //! plan prints as text ([`render::text`]) and is JSON by `serde`; nothing in either form is secret.
 
 mod actions;
 mod compare;
 mod conf_diff;
-mod desired;
 mod diff;
 mod model;
 pub mod order;
@@ -15,7 +14,6 @@ pub mod render;
 pub use actions::*;
 pub use compare::Moved;
 pub use conf_diff::diff as conf_diff;
-pub use desired::{DesiredHost, HostInput, Watched, desired, watched};
 pub use diff::{ConfLines, diff, reached};
 pub use model::*;
 

@@ -1,0 +1,26 @@
+//! `keytrail init`: a commented inventory to start from.
+
+use super::args::Init;
+use super::out::Out;
+use super::{Answer, Failure};
+use crate::inventory::STARTER;
+use std::io::Write as _;
+
+pub fn run(args: &Init, out: &mut Out) -> Result<Answer, Failure> {
+    let Some(path) = &args.file else {
+        out.bytes(STARTER.as_bytes())?;
+        return Ok(Answer::Yes);
+    };
+    let shown = path.display();
+    let mut file = std::fs::File::create_new(path).map_err(|error| {
+        let failure = Failure::new(format!("cannot write {shown}")).because(&error);
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => failure.help("name another file; this one is left as it is"),
+            _ => failure,
+        }
+    })?;
+    file.write_all(STARTER.as_bytes())
+        .map_err(|error| Failure::new(format!("cannot write {shown}")).because(&error))?;
+    out.note(&format!("Wrote {shown}. Edit it, then: keytrail check {shown}"));
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,128 @@
+//! How an apply ended, for people: a table of the hosts that are worth a line, what failed and why, a summary.
+
+use crate::apply::{Outcome, Report};
+use comfy_table::{Cell, CellAlignment, Color, Table, presets};
+use std::fmt::Write as _;
+
+/// Rows of hosts that changed as planned; beyond it they are only counted. Hosts in trouble always have a row.
+const CHANGED_ROWS: usize = 40;
+
+/// The whole report.
+pub fn text(report: &Report, color: bool) -> String {
+    let mut text = String::new();
+    if report.is_unchanged() && !report.cancelled {
+        return format!("No changes: {} as the inventory says.", are(report.hosts.len()));
+    }
+    let table = table(report, color);
+    if table.row_count() > 0 {
+        let _ = writeln!(text, "{table}");
+    }
+    for (host, outcome) in &report.hosts {
+        trouble(&mut text, host, outcome);
+    }
+    text.push_str(&summary(report));
+    text
+}
+
+fn table(report: &Report, color: bool) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["HOST", "OUTCOME", "CHANGES", "RESTARTED"]);
+    if let Some(column) = table.column_mut(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut changed = 0;
+    for (host, outcome) in &report.hosts {
+        let (word, tint, changes, restarted) = match outcome {
+            Outcome::Unchanged => continue,
+            Outcome::Changed { changes, restart } => {
+                changed += 1;
+                if changed > CHANGED_ROWS {
+                    continue;
+                }
+                (
+                    "changed",
+                    Color::Green,
+                    changes.to_string(),
+                    if restart.is_some() { "yes" } else { "no" },
+                )
+            }
+            Outcome::Failed { .. } => ("FAILED", Color::Red, String::new(), ""),
+            Outcome::Unreachable { .. } => ("UNREACHABLE", Color::Red, String::new(), ""),
+            Outcome::NotReached { .. } => ("not reached", Color::Yellow, String::new(), ""),
+        };
+        let cell = if color {
+            Cell::new(word).fg(tint)
+        } else {
+            Cell::new(word)
+        };
+        table.add_row([Cell::new(host), cell, Cell::new(changes), Cell::new(restarted)]);
+    }
+    table
+}
+
+/// What went wrong on a host: phase, message, advice, and what its tools said.
+fn trouble(text: &mut String, host: &str, outcome: &Outcome) {
+    let (phase, message, help, stderr) = match outcome {
+        Outcome::Unchanged | Outcome::Changed { .. } | Outcome::NotReached { .. } => return,
+        Outcome::Failed {
+            phase,
+            message,
+            help,
+            stderr,
+        } => (phase, message, help.as_deref(), stderr.as_str()),
+        Outcome::Unreachable { phase, message, help } => (phase, message, Some(help.as_str()), ""),
+    };
+    let _ = writeln!(text, "\n{host}: {phase} failed: {message}");
+    for line in stderr.lines() {
+        let _ = writeln!(text, "    │ {line}");
+    }
+    if let Some(help) = help.filter(|help| !help.is_empty()) {
+        let _ = writeln!(text, "    help: {help}");
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let mut counts = [0_usize; 5];
+    for outcome in report.hosts.values() {
+        counts[match outcome {
+            Outcome::Changed { .. } => 0,
+            Outcome::Unchanged => 1,
+            Outcome::Failed { .. } => 2,
+            Outcome::Unreachable { .. } => 3,
+            Outcome::NotReached { .. } => 4,
+        }] += 1;
+    }
+    let words = ["changed", "unchanged", "failed", "unreachable", "not reached"];
+    let parts: Vec<String> = counts
+        .iter()
+        .zip(words)
+        .filter(|(count, _)| **count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let mut text = format!(
+        "\n{} host{}: {}",
+        report.hosts.len(),
+        plural(report.hosts.len()),
+        parts.join(", ")
+    );
+    if report.cancelled {
+        text.push_str(". Interrupted: run the same command again to finish");
+    } else if !report.is_good() {
+        text.push_str(". Run the same command again when that is mended: what is done stays done");
+    }
+    text
+}
+
+fn are(hosts: usize) -> String {
+    if hosts == 1 {
+        "the host is".to_owned()
+    } else {
+        format!("all {hosts} hosts are")
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}

@@ -1,0 +1,198 @@
+//! Progress on standard error: bars on a terminal, a line now and then elsewhere, nothing with `--quiet`.
+//!
+//! One bar for the whole phase and one line for each host in flight, never one for every host of the fleet:
+//! drawing thousands of bars takes longer than the work.
+
+use super::out::Out;
+use crate::apply::{Event, Phase};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Lines of hosts in flight that are shown at the same time.
+const LINES: usize = 12;
+/// How often a line is written where there is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Shows what goes on.
+pub struct Progress {
+    state: Mutex<State>,
+}
+
+enum State {
+    Silent,
+    Lines(Lines),
+    Bars(Bars),
+}
+
+/// Progress without a terminal.
+struct Lines {
+    what: String,
+    done: usize,
+    of: usize,
+    last: Instant,
+}
+
+/// Progress on a terminal.
+struct Bars {
+    all: MultiProgress,
+    total: ProgressBar,
+    hosts: HashMap<String, ProgressBar>,
+}
+
+impl Progress {
+    /// As the output wants it.
+    pub fn new(out: &Out) -> Self {
+        let state = if out.quiet() {
+            State::Silent
+        } else if out.bars() {
+            let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            State::Bars(Bars {
+                all,
+                total: ProgressBar::hidden(),
+                hosts: HashMap::new(),
+            })
+        } else {
+            State::Lines(Lines {
+                what: String::new(),
+                done: 0,
+                of: 0,
+                last: Instant::now(),
+            })
+        };
+        Self {
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A piece of work begins that has `of` parts.
+    pub fn begin(&self, what: &str, of: usize) {
+        match &mut *self.lock() {
+            State::Silent => {}
+            State::Lines(lines) => {
+                *lines = Lines {
+                    what: what.to_owned(),
+                    done: 0,
+                    of,
+                    last: Instant::now(),
+                };
+                say(&format!("{what}: {of} to do"));
+            }
+            State::Bars(bars) => {
+                bars.clear();
+                let style =
+                    ProgressStyle::with_template("{msg:>10} {bar:32.green/dim} {pos}/{len} {elapsed:.dim}")
+                        .expect("a valid template")
+                        .progress_chars("━╸─");
+                bars.total = bars.all.add(ProgressBar::new(of as u64).with_style(style));
+                bars.total.set_message(what.to_owned());
+            }
+        }
+    }
+
+    /// A part is worked on.
+    pub fn start(&self, part: &str, doing: &str) {
+        if let State::Bars(bars) = &mut *self.lock()
+            && bars.hosts.len() < LINES
+        {
+            let style =
+                ProgressStyle::with_template("           {spinner:.cyan} {msg}").expect("a valid template");
+            let bar = bars.all.add(ProgressBar::new_spinner().with_style(style));
+            bar.set_message(format!("{part}: {doing}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bars.hosts.insert(part.to_owned(), bar);
+        }
+    }
+
+    /// A part is done, or failed for a reason that is worth a line at once.
+    pub fn end(&self, part: &str, failed: Option<&str>) {
+        match &mut *self.lock() {
+            State::Silent => {}
+            State::Lines(lines) => {
+                lines.done += 1;
+                if let Some(why) = failed {
+                    say(&format!("{part}: {why}"));
+                }
+                if lines.last.elapsed() >= EVERY && lines.done < lines.of {
+                    lines.last = Instant::now();
+                    say(&format!("{}: {} of {}", lines.what, lines.done, lines.of));
+                }
+            }
+            State::Bars(bars) => {
+                if let Some(bar) = bars.hosts.remove(part) {
+                    bar.finish_and_clear();
+                }
+                if let Some(why) = failed {
+                    // A terminal that went away is no reason to stop.
+                    let _ = bars.all.println(format!("{part}: {why}"));
+                }
+                bars.total.inc(1);
+            }
+        }
+    }
+
+    /// A word between.
+    pub fn word(&self, text: &str) {
+        match &*self.lock() {
+            State::Silent => {}
+            State::Lines(_) => say(text),
+            State::Bars(bars) => {
+                let _ = bars.all.println(text);
+            }
+        }
+    }
+
+    /// Takes all bars away, before results are printed.
+    pub fn finish(&self) {
+        if let State::Bars(bars) = &mut *self.lock() {
+            bars.clear();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bars {
+    fn clear(&mut self) {
+        for (_, bar) in self.hosts.drain() {
+            bar.finish_and_clear();
+        }
+        self.total.finish_and_clear();
+    }
+}
+
+impl crate::apply::Progress for Progress {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Began { phase, wave, hosts } => match wave {
+                Some(wave) => self.begin(&format!("wave {wave}"), hosts),
+                None => self.begin(doing(phase), hosts),
+            },
+            Event::Started { host, phase } => self.start(host, doing(phase)),
+            Event::Ended { host, error, .. } => self.end(host, error.map(ToString::to_string).as_deref()),
+            Event::Stopped { hosts, why } => {
+                self.word(&format!(
+                    "stopping, {hosts} host{} left as before: {why}",
+                    if hosts == 1 { "" } else { "s" }
+                ));
+            }
+        }
+    }
+}
+
+fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Observe => "looking",
+        Phase::Stage => "staging",
+        Phase::Activate => "activating",
+    }
+}
+
+fn say(text: &str) {
+    // A closed standard error is nothing to die of.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
