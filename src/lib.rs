@@ -8,6 +8,7 @@ pub mod finding;
 pub mod inventory;
 pub mod media;
 pub mod ntpconf;
+pub mod ntpq;
 pub mod plan;
 pub mod remote;
 pub mod report;

@@ -18,6 +18,7 @@ fn context() -> Context {
         keys: None,
         reference_clock: vec![],
         associations: vec![],
+        clients: vec![],
         broadcastclient: false,
         ident: None,
         automax: None,

@@ -89,6 +89,7 @@ fn add(
         }),
         Action::Restart { command } => payload.add(Entry {
             verb: "restart",
+            new: &Digest::of(command.as_bytes()).to_string(),
             content: Some(Secret::from(command.as_str())),
             ..Entry::default()
         }),

@@ -43,7 +43,7 @@ pub(super) async fn observe(
 }
 
 fn input(look: &Look) -> Result<String, PhaseError> {
-    let mut input = payload::prelude(&look.site)?;
+    let mut input = payload::lines(&look.site)?;
     for path in &look.show {
         let _ = writeln!(input, "show {}", payload::path(path)?);
     }

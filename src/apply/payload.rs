@@ -2,6 +2,7 @@
 //! is the manifest (`scripts/receive.sh`).
 
 use super::{PhaseError, Site};
+use crate::digest::Digest;
 use crate::secret::Secret;
 use std::fmt::Write as _;
 use zeroize::Zeroizing;
@@ -9,7 +10,7 @@ use zeroize::Zeroizing;
 const BLOCK: usize = 512;
 
 /// The lines every input begins with.
-pub(super) fn prelude(site: &Site) -> Result<String, PhaseError> {
+pub(super) fn lines(site: &Site) -> Result<String, PhaseError> {
     let mut lines = String::new();
     let values = [
         ("root", site.root.as_deref()),
@@ -60,7 +61,6 @@ pub(super) fn word(word: &str) -> Result<&str, PhaseError> {
 #[derive(Debug, Default)]
 pub(super) struct Payload {
     manifest: String,
-    lines: usize,
     members: Vec<(u32, Secret)>,
 }
 
@@ -99,14 +99,13 @@ impl Payload {
         };
         let (old, new) = (or_dash(entry.old), or_dash(entry.new));
         let _ = writeln!(self.manifest, "{} {old} {new} {mode} {index} {path}", entry.verb);
-        self.lines += 1;
         Ok(())
     }
 
     /// Prelude and tar stream in one piece.
-    pub(super) fn finish(mut self, site: &Site) -> Result<Secret, PhaseError> {
-        let _ = writeln!(self.manifest, "end - - - {} -", self.lines);
-        let prelude = prelude(site)?;
+    pub(super) fn finish(self, site: &Site) -> Result<Secret, PhaseError> {
+        let mut prelude = format!("manifest {}\n", Digest::of(self.manifest.as_bytes()));
+        prelude.push_str(&lines(site)?);
         let padded = |len: usize| BLOCK + len.next_multiple_of(BLOCK);
         let members: usize = self
             .members
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manifest_comes_first_and_counts_itself() {
+    fn the_manifest_comes_first() {
         let mut payload = Payload::default();
         payload
             .add(Entry {
@@ -165,8 +164,12 @@ mod tests {
             group: None,
         };
         let bytes = payload.finish(&site).unwrap();
-        let prelude = b"root /srv/image\nkeysdir /k\nowner ntp\nbegin\n";
-        assert_eq!(&bytes.expose()[..prelude.len()], prelude);
+        let manifest = "media - abc 0640 0 /k/with space\n";
+        let prelude = format!(
+            "manifest {}\nroot /srv/image\nkeysdir /k\nowner ntp\nbegin\n",
+            Digest::of(manifest.as_bytes())
+        );
+        assert_eq!(&bytes.expose()[..prelude.len()], prelude.as_bytes());
         let mut archive = tar::Archive::new(&bytes.expose()[prelude.len()..]);
         let members: Vec<_> = archive
             .entries()
@@ -185,11 +188,7 @@ mod tests {
         assert_eq!(
             members,
             [
-                (
-                    "manifest".into(),
-                    0o600,
-                    "media - abc 0640 0 /k/with space\nend - - - 1 -\n".into()
-                ),
+                ("manifest".into(), 0o600, manifest.into()),
                 ("0".into(), 0o640, "content".into())
             ]
         );

@@ -81,12 +81,16 @@ pub fn compose(
     let content = Secret::new(block::splice(found, inside.to_secret().expose()).map_err(failed)?);
     let after = block::find(content.expose()).map_err(failed)?;
     let secret = inside.holds_secret();
-    let mode = existing.map_or(0o644, |file| file.mode);
     let main = ConfFile {
         lines: spliced_lines(content.expose(), after.as_ref(), &inside),
         content,
         // A password in a file that everybody may read is none: the daemon reads it as root.
-        mode: if secret { mode & !0o007 } else { mode },
+        mode: match existing {
+            Some(file) if secret => file.mode & !0o007,
+            Some(file) => file.mode,
+            None if secret => 0o600,
+            None => 0o644,
+        },
         secret,
         path,
     };

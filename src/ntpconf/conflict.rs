@@ -38,8 +38,7 @@ pub fn conflicts(
             continue;
         }
         let words = lex::words(implementation, &String::from_utf8_lossy(line));
-        let includes = matches!(words.first().map(String::as_str), Some("includefile" | "include"));
-        if includes && words.get(1).map(String::as_str) == include_file && include_file.is_some() {
+        if include_file.is_some_and(|file| includes(&words, file)) {
             found.push(Conflict {
                 line: number,
                 command: words.join(" "),
@@ -54,6 +53,21 @@ pub fn conflicts(
         }
     }
     found
+}
+
+/// Whether a line makes the daemon read `file`: by its name, or by its directory (`confdir /etc/chrony/conf.d`).
+fn includes(words: &[String], file: &str) -> bool {
+    let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let Some((command, named)) = words.split_first() else {
+        return false;
+    };
+    matches!(
+        command.as_str(),
+        "include" | "includefile" | "confdir" | "sourcedir"
+    ) && named.iter().any(|path| {
+        let path = path.trim_end_matches('/');
+        path == file || path == directory || path.strip_suffix("/*.conf") == Some(directory)
+    })
 }
 
 /// What a line is about, where a second line about the same is a conflict.
@@ -109,5 +123,18 @@ mod tests {
             Some("/etc/ntp.keytrail.conf"),
         );
         assert_eq!(found[0].line, 1);
+        for (line, twice) in [
+            ("confdir /etc/chrony/conf.d", true),
+            ("include /etc/chrony/conf.d/*.conf", true),
+            ("confdir /etc/chrony/other.d", false),
+            ("#confdir /etc/chrony/conf.d", false),
+        ] {
+            let words = lex::words(Implementation::Chrony, line);
+            assert_eq!(
+                includes(&words, "/etc/chrony/conf.d/keytrail.conf"),
+                twice,
+                "{line}"
+            );
+        }
     }
 }

@@ -24,6 +24,8 @@ pub struct Context {
     pub reference_clock: Vec<String>,
     /// One value per association, in the order servers, peers, broadcast.
     pub associations: Vec<Association>,
+    /// Addresses of the hosts that point at this one, for daemons that serve nobody else (chrony).
+    pub clients: Vec<String>,
     /// Listens to broadcast servers.
     pub broadcastclient: bool,
     /// Group for broadcast client and symmetric passive associations; a daemon has one.
@@ -137,6 +139,7 @@ impl Context {
                 version: Some(4),
                 options: vec!["burst".into()],
             }],
+            clients: vec!["192.0.2.2".into()],
             broadcastclient: true,
             ident: Some("red".into()),
             automax: Some(12),

@@ -44,6 +44,16 @@ pub enum ConfError {
         /// Which line.
         why: super::block::Markers,
     },
+    /// The host's file is there, but its content was not read.
+    #[error(
+        "host {host}: {file} is there but its content was not read, so nothing can be put into it\n  = help: look at the host again"
+    )]
+    Unread {
+        /// Host name.
+        host: String,
+        /// The file on the host.
+        file: String,
+    },
     /// A template is wrong.
     #[error("{0}")]
     Template(Box<TemplateError>),

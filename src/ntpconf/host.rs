@@ -2,11 +2,12 @@
 
 use super::context::{Association, Context, Crypto, Keys, spell_ids};
 use super::error::ConfError;
+use super::fleet::Fleet;
 use super::rendered::stand_in;
 use super::spell::{self, Unspellable};
 use crate::inventory::{self, Auth, GroupId, HostId, Implementation, Inventory, Mode, Settings, Target};
+use crate::media::symmetric::KeyType;
 use crate::secret::Secret;
-use crate::trail::broadcast::Medium;
 use crate::trail::needs::{self, Needs};
 use crate::trail::platform::has_autokey;
 use std::collections::BTreeSet;
@@ -20,8 +21,8 @@ pub struct HostFacts<'a> {
     pub host: HostId,
     /// What it must hold.
     pub needs: &'a Needs,
-    /// Group of the one global `ident` ([`global_ident`]).
-    pub global_ident: Option<GroupId>,
+    /// What was looked up for the whole inventory.
+    pub fleet: &'a Fleet<'a>,
     /// Password of its private files.
     pub password: Option<&'a Secret>,
     /// Owner in the names of its host key and certificate links (`ntpkey_host_OWNER`).
@@ -91,6 +92,7 @@ impl Writer<'_> {
                 control: settings.control_key,
                 request: settings.request_key,
             }),
+            clients: self.facts.fleet.clients(inventory, self.facts.host).addresses,
             reference_clock: self.lines(
                 "reference_clock",
                 entry.reference_clock.iter().flatten().map(String::as_str),
@@ -102,7 +104,7 @@ impl Writer<'_> {
                 .collect(),
             broadcastclient: entry.broadcast_client,
             ident: autokey
-                .then_some(self.facts.global_ident)
+                .then(|| self.facts.fleet.global_ident(inventory, self.facts.host))
                 .flatten()
                 .map(|group| self.word("ident", &inventory.group(group).name)),
             automax: settings.automax.filter(|_| autokey),
@@ -237,13 +239,8 @@ impl Writer<'_> {
             return None;
         }
         let group = inventory.entry(self.facts.host).group;
-        let kind: String = needs::symmetric_key(inventory, group, id)?
-            .kind
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_uppercase())
-            .collect();
-        (kind.starts_with("SHA") && kind != "SHA1").then_some(4)
+        let kind: KeyType = needs::symmetric_key(inventory, group, id)?.kind.parse().ok()?;
+        kind.needs_version_4_from_chrony().then_some(4)
     }
 
     /// Every id the daemon must trust: those of its own lines, those its clients use, and those asked for.
@@ -311,20 +308,4 @@ impl Writer<'_> {
             help,
         });
     }
-}
-
-/// The group for the one global `ident` of a broadcast client: that of a foreign group's server it may hear, else its
-/// own. `media`: all of the inventory.
-pub fn global_ident(inventory: &Inventory, media: &[Medium<'_>], host: HostId) -> Option<GroupId> {
-    let entry = inventory.entry(host);
-    if !entry.broadcast_client {
-        return None;
-    }
-    let heard = media
-        .iter()
-        .filter(|medium| medium.may_be_heard_by(inventory, host))
-        .flat_map(Medium::autokey_servers)
-        .filter_map(|(server, _)| server.group);
-    let (own, foreign): (Vec<_>, Vec<_>) = heard.partition(|group| entry.group == Some(*group));
-    foreign.first().or(own.first()).copied()
 }

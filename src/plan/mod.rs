@@ -1,11 +1,12 @@
 //! Plans: what would change where, as a pure value.
 //!
-//! [`diff`] compares what a host should look like with what was seen on it; [`Plan::new`] puts hosts into waves. A
+//! [`desired`] says what a host should look like, [`diff`] compares it with what was seen on it; [`Plan::new`] puts hosts into waves. A
 //! plan prints as text ([`render::text`]) and is JSON by `serde`; nothing in either form is secret.
 
 mod actions;
 mod compare;
 mod conf_diff;
+mod desired;
 mod diff;
 mod model;
 pub mod order;
@@ -14,6 +15,7 @@ pub mod render;
 pub use actions::*;
 pub use compare::Moved;
 pub use conf_diff::diff as conf_diff;
+pub use desired::{DesiredHost, HostInput, Watched, desired, watched};
 pub use diff::{ConfLines, diff, reached};
 pub use model::*;
 

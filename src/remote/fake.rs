@@ -15,6 +15,8 @@ pub enum Fault {
     Refuse(Unreachable),
     /// The script gets only so many bytes of its input, and the connection is lost.
     Cut(usize),
+    /// One byte of the script's input, counted from its end, arrives changed.
+    Damage(usize),
     /// The script runs to its end, and the connection is lost before it can say so.
     Deaf,
     /// The script is not run; this is answered instead.
@@ -70,6 +72,14 @@ impl<R: Remote> Remote for FakeHost<R> {
                 script.input = Secret::new(&input[..bytes.min(input.len())]);
                 self.host.run(script).await?;
                 Err(Unreachable::Lost("cut on purpose".into()))
+            }
+            Fault::Damage(from_end) => {
+                let mut input = script.input.expose().to_vec();
+                if let Some(byte) = input.iter_mut().rev().nth(from_end) {
+                    *byte ^= 1;
+                }
+                script.input = Secret::new(input);
+                self.host.run(script).await
             }
             Fault::Deaf => {
                 self.host.run(script).await?;

@@ -3,6 +3,7 @@
 //! [`analyse`] is pure: an inventory and a date go in, an [`Analysis`] comes out.
 
 pub mod broadcast;
+pub mod catalogue;
 pub mod cryptotype;
 pub mod graph;
 pub mod layers;
@@ -13,10 +14,11 @@ pub mod rules;
 #[cfg(test)]
 mod sample;
 mod settle;
+pub mod stratum;
 #[cfg(test)]
 mod tests;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Place, Step};
 use crate::inventory::{Association, HostId, Inventory};
 use graph::TrailGraph;
 use needs::{LineIdent, Needs, NeedsTable};
@@ -45,6 +47,7 @@ pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
         graph: &graph,
         proof: &proof,
         needs: &needs,
+        today,
     });
     let findings = settle::settle(inventory, found, today);
     Analysis {
@@ -76,5 +79,19 @@ impl Analysis {
         self.findings
             .iter()
             .any(|finding| finding.severity == crate::finding::Severity::Error)
+    }
+}
+
+/// The path of a place as people write it: `hosts.yellow.servers.0`.
+fn place_path(place: &Place) -> String {
+    match place {
+        Place::Path { path, .. } => {
+            let steps = path.iter().map(|step| match step {
+                Step::Key(key) => key.to_string(),
+                Step::Index(at) => at.to_string(),
+            });
+            steps.collect::<Vec<_>>().join(".")
+        }
+        Place::Line { line, column, .. } => format!("{line}:{column}"),
     }
 }

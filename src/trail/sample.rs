@@ -1,6 +1,6 @@
 //! Inventories for tests, built as values.
 
-use crate::finding::{Place, SourceId};
+use crate::finding::SourceId;
 use crate::inventory::{
     Association, Auth, ConfMode, Connection, Dialect, EntryId, Group, GroupId, Host, HostEntry, HostId,
     IdentityBits, IdentityScheme, Implementation, Inventory, Mode, Settings, Target,
@@ -130,20 +130,5 @@ impl Builder {
             options: Vec::new(),
             index,
         });
-    }
-}
-
-/// The path of a place, for messages of tests.
-pub(crate) fn path(place: &Place) -> String {
-    match place {
-        Place::Path { path, .. } => path
-            .iter()
-            .map(|step| match step {
-                crate::finding::Step::Key(key) => key.to_string(),
-                crate::finding::Step::Index(at) => at.to_string(),
-            })
-            .collect::<Vec<_>>()
-            .join("."),
-        Place::Line { line, column, .. } => format!("{line}:{column}"),
     }
 }

@@ -171,3 +171,80 @@ fn standing(entries: &HashMap<&str, usize>, groups: &HashMap<&str, usize>, place
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::finding::Severity;
+    use crate::inventory::load_str;
+    use crate::trail::analyse;
+    use time::macros::date;
+
+    fn judged(rules: &str) -> Vec<(String, Severity)> {
+        let text = format!(
+            "version: 1
+groups:
+  green: {{ identity: gq, trusted: [howland] }}
+hosts:
+  howland: {{ group: green, address: a.example, reference_clock: true }}
+  'leaf[01-04]': {{ group: green, address: 'l{{}}.example', servers: [howland], password: correct-horse }}
+findings:
+{rules}
+"
+        );
+        let inventory = load_str(&text).expect("valid");
+        let findings = analyse(&inventory, date!(2026 - 11 - 20)).findings;
+        findings
+            .iter()
+            .map(|finding| (finding.code.to_owned(), finding.severity))
+            .collect()
+    }
+
+    const LITERAL: &str = "password-literal";
+    const SHARED: &str = "password-shared";
+
+    fn expect(rules: &str, expected: &[(&str, Severity)]) {
+        let mut found = judged(rules);
+        found.sort();
+        let mut expected: Vec<_> = expected
+            .iter()
+            .map(|(code, severity)| ((*code).to_owned(), *severity))
+            .collect();
+        expected.sort();
+        assert_eq!(found, expected, "{rules}");
+    }
+
+    #[test]
+    fn waivers_name_hosts_entries_groups_and_globs() {
+        for on in ["", "on: [green], ", "on: ['leaf[01-04]'], ", "on: ['lea*'], "] {
+            let rule = format!("  - {{ code: password-literal, {on}waive: true, reason: lab }}");
+            expect(&rule, &[(SHARED, Severity::Warning)]);
+        }
+        let other = "  - { code: password-literal, on: [howland], waive: true, reason: lab }";
+        expect(
+            other,
+            &[(LITERAL, Severity::Warning), (SHARED, Severity::Warning)],
+        );
+    }
+
+    #[test]
+    fn the_last_rule_that_concerns_a_finding_wins() {
+        expect(
+            "  - { code: password-literal, waive: true, reason: lab }
+  - { code: password-literal, severity: error, reason: house rule }",
+            &[(LITERAL, Severity::Error), (SHARED, Severity::Warning)],
+        );
+    }
+
+    #[test]
+    fn a_waiver_counts_on_its_last_day_and_not_after() {
+        let until =
+            |day: &str| format!("  - {{ code: password-literal, waive: true, reason: lab, expires: {day} }}");
+        expect(&until("2026-11-20"), &[(SHARED, Severity::Warning)]);
+        let after = [
+            (LITERAL, Severity::Warning),
+            (SHARED, Severity::Warning),
+            ("waiver-expired", Severity::Warning),
+        ];
+        expect(&until("2026-11-19"), &after);
+    }
+}

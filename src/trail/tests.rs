@@ -3,8 +3,8 @@
 use super::graph::{Role, TrailGraph};
 use super::layers::layers;
 use super::proof::is_trail;
-use super::sample::{Builder, TODAY, path};
-use super::{Analysis, analyse};
+use super::sample::{Builder, TODAY};
+use super::{Analysis, analyse, place_path};
 use crate::inventory::{Auth, HostId, IdentityScheme, Inventory};
 use proptest::prelude::*;
 
@@ -92,7 +92,7 @@ fn cycle_shows_every_line_and_names_the_way_out() {
     let labels: Vec<(String, &str)> = finding
         .labels
         .iter()
-        .map(|label| (path(&label.place), label.text.as_str()))
+        .map(|label| (place_path(&label.place), label.text.as_str()))
         .collect();
     assert_eq!(
         labels,
@@ -108,7 +108,7 @@ fn cycle_shows_every_line_and_names_the_way_out() {
     assert_eq!(
         finding.help,
         [
-            "1 host below it never get a trail either",
+            "below it, 1 host never gets a trail either",
             "give one of them a server that leads to green's trusted host howland",
         ]
     );

@@ -41,14 +41,15 @@ compare() {
                 set -- "$@" "$index"
                 [ ! -e "$final" ] || set -- "$@" "$final"
                 ;;
-            restart) restart=$index ;;
+            restart)
+                restart=$index
+                set -- "$@" "$index"
+                ;;
             link | unlink | mode | owner) ;;
-            end) break ;;
             *) stop 5 'the input is damaged' ;;
         esac
     done <manifest
-    sums=''
-    [ "$#" -eq 0 ] || sums=$(digests "$@") || stop 4 'cannot check the configuration files'
+    check "$@"
 
     true >todo || stop 4 "cannot write to $keysdir"
     while read -r verb old new mode index path; do
@@ -91,7 +92,10 @@ compare() {
                 [ -f "$final" ] || stop 3 "$path $since"
                 continue
                 ;;
-            *) continue ;;
+            restart)
+                holds "$new" "$index" || stop 5 'the restart command that was sent is damaged'
+                continue
+                ;;
         esac
         printf '%s %s %s %s %s %s\n' "$verb" "$old" "$new" "$mode" "$index" "$final" >>todo
     done <manifest

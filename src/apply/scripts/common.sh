@@ -36,13 +36,14 @@ need() { # PROGRAM…
 
 # The first part of every input: where and for whom. $root stands before every path.
 prelude() {
-    root='' keysdir='' owner='' group=''
+    root='' keysdir='' owner='' group='' manifest=''
     while IFS= read -r line; do
         case $line in
             'root '*) root=${line#root } ;;
             'keysdir '*) keysdir=${line#keysdir } ;;
             'owner '*) owner=${line#owner } ;;
             'group '*) group=${line#group } ;;
+            'manifest '*) manifest=${line#manifest } ;;
             begin)
                 [ -n "$keysdir" ] || stop 5 'the input names no directory'
                 [ -z "$root" ] || [ -d "$root" ] || stop 4 "the root directory $root does not exist"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
 # Taking in a payload: a tar stream after the prelude, unpacked into a directory that nobody else can enter.
-# Its first member is "manifest": lines "VERB OLD NEW MODE INDEX PATH" with "-" for what a verb has not, the
-# last one "end - - - COUNT -". The other members are numbered. A stream cut short has no valid manifest, or
-# lacks a member, or holds one whose digest differs: nothing is done before all have been checked.
+# Its first member is "manifest": lines "VERB OLD NEW MODE INDEX PATH" with "-" for what a verb has not. The
+# other members are numbered. The prelude has the manifest's digest and the manifest that of every member, and
+# all are checked before anything is done: a stream cut short or damaged is never acted on.
 
 receive() {
     need tar mktemp mkdir rm mv chmod
@@ -15,16 +15,15 @@ receive() {
     tar -xpof - -C "$stage" || stop 4 "cannot unpack what was sent into $keysdir"
     cd "$stage" || stop 4 "cannot use $keysdir"
     [ -f manifest ] || stop 5 'the input was cut short'
-    lines=0 complete=''
     while read -r verb old new mode index path; do
-        if [ "$verb" = end ]; then
-            [ "$index" = "$lines" ] && complete=yes
-            break
-        fi
-        lines=$((lines + 1))
         [ "$index" = - ] || [ -f "$index" ] || stop 5 'the input was cut short'
     done <manifest
-    [ -n "$complete" ] || stop 5 'the input was cut short'
+}
+
+# Sets $sums to the digests of the manifest, which must be the one that was sent, and of files.
+check() { # FILE…
+    sums=$(digests manifest "$@") || stop 4 "cannot check the files in $keysdir"
+    holds "$manifest" manifest || stop 5 'what was sent is damaged'
 }
 
 # The keys directory, made where it is missing: closed to all but its owner, and open to its group if one is set.

@@ -15,12 +15,10 @@ main() {
                 [ ! -L "$root$path" ] || stop 3 "$path is a link; keytrail does not write through links"
                 [ ! -e "$root$path" ] || set -- "$@" "$root$path"
                 ;;
-            end) break ;;
             *) stop 5 'the input is damaged' ;;
         esac
     done <manifest
-    [ "$#" -gt 0 ] || finish
-    sums=$(digests "$@") || stop 4 "cannot check what was written to $keysdir"
+    check "$@"
 
     set --
     while read -r verb old new mode index path; do

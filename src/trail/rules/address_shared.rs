@@ -15,6 +15,7 @@ pub(super) const RULE: Rule = Rule {
           certificate. In a range this happens when the address lacks `{}`, the place of the counter.",
     source: "keytrail's own",
     run,
+    brings: &[],
     fails: sample!("address-shared", "fail"),
     passes: sample!("address-shared", "pass"),
 };

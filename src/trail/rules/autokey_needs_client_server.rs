@@ -19,6 +19,7 @@ pub(super) const RULE: Rule = Rule {
     source: "source of 4.2.8p15, ntp_proto.c receive (“Bug 3454”); measured on 4.2.8p15: seven variants of \
              peer, two of broadcast",
     run,
+    brings: &[],
     fails: sample!("autokey-needs-client-server", "fail"),
     passes: sample!("autokey-needs-client-server", "pass"),
 };

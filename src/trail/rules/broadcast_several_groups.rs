@@ -14,6 +14,7 @@ pub(super) const RULE: Rule = Rule {
           Unicast lines have an `ident` each: use `servers`.",
     source: "source of 4.2.8p15, ntp_proto.c receive (group_test, AM_NEWBCL); measured on 4.2.8p15",
     run,
+    brings: &[],
     fails: sample!("broadcast-several-groups", "fail"),
     passes: sample!("broadcast-several-groups", "pass"),
 };

@@ -29,6 +29,7 @@ pub(super) const RULE: Rule = Rule {
     source: "NTP reference manual, Authentication Options, “Identity Schemes and Cryptotypes”; PC measured on \
              4.2.8p15",
     run,
+    brings: &[],
     fails: sample!("cryptotype-incompatible", "fail"),
     passes: sample!("cryptotype-incompatible", "pass"),
 };

@@ -14,6 +14,7 @@ pub(super) const RULE: Rule = Rule {
           example falls into this (YELLOW's `ntp-keygen -p abc` has no `-i green`).",
     source: "source of 4.2.8p15, ntp_proto.c receive; measured on 4.2.8p15 in both directions",
     run,
+    brings: &[],
     fails: sample!("group-mixed", "fail"),
     passes: sample!("group-mixed", "pass"),
 };

@@ -13,6 +13,7 @@ pub(super) const RULE: Rule = Rule {
           of another group cannot stand in: its certificate names that other group.",
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”",
     run,
+    brings: &[],
     fails: sample!("group-without-trusted-host", "fail"),
     passes: sample!("group-without-trusted-host", "pass"),
 };

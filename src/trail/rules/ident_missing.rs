@@ -16,6 +16,7 @@ pub(super) const RULE: Rule = Rule {
           inventory names parameters nobody places: the exchange ends with 115 and starts over for ever.",
     source: "source of 4.2.8p15, cert_hike and crypto_ident; measured on 4.2.8p15",
     run,
+    brings: &[],
     fails: sample!("ident-missing", "fail"),
     passes: sample!("ident-missing", "pass"),
 };

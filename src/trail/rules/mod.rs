@@ -4,26 +4,52 @@
 
 mod address_shared;
 mod autokey_needs_client_server;
+mod broadcast_media_missing;
 mod broadcast_several_groups;
+mod chrony_needs_version;
 mod cryptotype_incompatible;
+mod digest_mixed;
+mod dsa_sign_key_serves;
+mod finding_unknown;
 mod group_mixed;
 mod group_without_trusted_host;
 mod ident_missing;
+mod identity_downgrade;
+mod key_id_range;
+mod key_mismatch;
+mod key_missing;
+mod key_not_trusted;
+mod key_restriction_ignored;
+mod key_type_unknown;
+mod lifetime_exceeds_trusted_host;
 mod name_too_long;
+mod nat_autokey;
 mod password_literal;
+mod password_shared;
 mod pc_several_trusted_hosts;
+mod peer_not_trusted;
 mod platform_lacks_autokey;
+mod policy_violated;
+mod scheme_order;
 mod size_unusable;
+mod stratum_not_falling;
+mod stratum_too_deep;
+mod symmetric;
 mod trail_cycle;
 mod trail_foreign_group;
 mod trail_missing;
 mod waiver_expired;
+mod weak;
+mod weak_crypto;
 mod words;
+
+#[cfg(test)]
+mod tests;
 
 use super::graph::TrailGraph;
 use super::needs::NeedsTable;
 use super::proof::Proof;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Place, Severity, Step};
 use crate::inventory::{Association, HostEntry, Inventory, Settings};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +65,8 @@ pub struct Context<'a> {
     pub proof: &'a Proof,
     /// What hosts must hold.
     pub needs: &'a NeedsTable,
+    /// The day for which lifetimes and waivers are judged (UTC).
+    pub today: time::Date,
 }
 
 /// A rule.
@@ -53,6 +81,8 @@ pub struct Rule {
     pub why: &'static str,
     /// Where this comes from: a section of the manual or RFC, or "measured on 4.2.8p15".
     pub source: &'static str,
+    /// Codes its failing sample cannot but bring along.
+    pub brings: &'static [&'static str],
     /// Looks for it.
     pub run: fn(&Context<'_>, &mut Vec<Finding>),
     /// A complete inventory that it finds fault with.
@@ -68,7 +98,7 @@ impl Rule {
     }
 }
 
-/// The samples of a rule: `samples!("trail-cycle")` gives both texts.
+/// A sample of a rule: `sample!("trail-cycle", "fail")`.
 macro_rules! sample {
     ($code:literal, $outcome:literal) => {
         include_str!(concat!("../../../tests/findings/", $code, ".", $outcome, ".yaml"))
@@ -83,17 +113,38 @@ pub static RULES: &[Rule] = &[
     trail_foreign_group::RULE,
     group_without_trusted_host::RULE,
     pc_several_trusted_hosts::RULE,
+    stratum_not_falling::RULE,
+    stratum_too_deep::RULE,
     cryptotype_incompatible::RULE,
+    identity_downgrade::RULE,
     ident_missing::RULE,
     group_mixed::RULE,
+    scheme_order::RULE,
     autokey_needs_client_server::RULE,
+    peer_not_trusted::RULE,
     broadcast_several_groups::RULE,
+    broadcast_media_missing::RULE,
+    nat_autokey::RULE,
+    digest_mixed::RULE,
+    dsa_sign_key_serves::RULE,
     platform_lacks_autokey::RULE,
     size_unusable::RULE,
     name_too_long::RULE,
+    key_missing::RULE,
+    key_mismatch::RULE,
+    key_type_unknown::RULE,
+    key_not_trusted::RULE,
+    key_id_range::RULE,
+    key_restriction_ignored::RULE,
+    chrony_needs_version::RULE,
     password_literal::RULE,
+    password_shared::RULE,
+    weak_crypto::RULE,
+    policy_violated::RULE,
+    lifetime_exceeds_trusted_host::RULE,
     address_shared::RULE,
     waiver_expired::RULE,
+    finding_unknown::RULE,
 ];
 
 /// The rule with a code.
@@ -115,6 +166,39 @@ impl<'a> Context<'a> {
     fn lines(&self) -> impl Iterator<Item = (&'a HostEntry, &'a Association)> + use<'a> {
         let entries = self.inventory.entries.iter();
         entries.flat_map(|entry| entry.associations.iter().map(move |line| (entry, line)))
+    }
+
+    /// Where a setting that these entries share most likely stands: under `defaults` if all entries have it, in
+    /// their group if all of the group have it, else at the first.
+    fn setting_place(&self, entries: &[&'a HostEntry], path: &[Step]) -> Place {
+        let first = entries[0];
+        let of_group = |entry: &&HostEntry| entry.group == first.group;
+        let place = |base: Vec<Step>| {
+            Place::value(
+                first.source,
+                base.into_iter().chain(path.iter().cloned()).collect(),
+            )
+        };
+        match first.group {
+            _ if entries.len() < 2 => first.place(path),
+            _ if entries.len() == self.inventory.entries.len() => place(vec!["defaults".into()]),
+            Some(group)
+                if entries.iter().all(of_group)
+                    && entries.len() == self.inventory.entries.iter().filter(of_group).count() =>
+            {
+                place(vec![
+                    "groups".into(),
+                    Step::Key(self.inventory.group(group).name.clone()),
+                ])
+            }
+            _ => first.place(path),
+        }
+    }
+
+    /// Those of the entries whose hosts use Autokey.
+    fn with_autokey(&self, entries: &[&'a HostEntry]) -> Vec<&'a HostEntry> {
+        let uses = |entry: &&&HostEntry| self.needs.of(self.graph.node_of(entry.first)).autokey;
+        entries.iter().filter(uses).copied().collect()
     }
 
     /// Entries by the settings they share, in the order written: what is wrong with settings is wrong once.

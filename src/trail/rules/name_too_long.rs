@@ -16,6 +16,7 @@ pub(super) const RULE: Rule = Rule {
           refuses it at start.",
     source: "RFC 5280 appendix A, ub-common-name; measured with ntp-keygen 4.2.8p15",
     run,
+    brings: &[],
     fails: sample!("name-too-long", "fail"),
     passes: sample!("name-too-long", "pass"),
 };

@@ -14,6 +14,7 @@ pub(super) const RULE: Rule = Rule {
           it in the vault, or say where to get it: `{env: NAME}`, `{file: PATH}`, `{command: [pass, show, …]}`.",
     source: "keytrail's security model",
     run,
+    brings: &[],
     fails: sample!("password-literal", "fail"),
     passes: sample!("password-literal", "pass"),
 };

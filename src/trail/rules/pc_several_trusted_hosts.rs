@@ -13,6 +13,7 @@ pub(super) const RULE: Rule = Rule {
           other (error 108).",
     source: "RFC 5906 appendix B (private certificate scheme); measured on 4.2.8p15: another key gives 108",
     run,
+    brings: &[],
     fails: sample!("pc-several-trusted-hosts", "fail"),
     passes: sample!("pc-several-trusted-hosts", "pass"),
 };

@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
     source: "documentation of NTPsec and chrony; keys measured between ntp.org 4.2.8p15, NTPsec 1.2.2 and \
              chrony 4.3",
     run,
+    brings: &[],
     fails: sample!("platform-lacks-autokey", "fail"),
     passes: sample!("platform-lacks-autokey", "pass"),
 };

@@ -15,26 +15,22 @@ pub(super) const RULE: Rule = Rule {
           | DSA sign keys | 512 to 2047 |\n\
           | IFF | 512 to 2047 |\n\
           | GQ | 512 to 1016 |\n\
-          | MV | 256 to 1024, and at least 16 for each client key; at most 97 client keys |\n\n\
+          | MV | 256 to 2048 (256 and 512 measured), and 24 for each client key and one more |\n\n\
           GQ ends at 1016 because the daemon skips exactly two bytes of a header in the trusted certificate; \
           from 1024 bits on the header has three, and every exchange ends with error 114.",
     source: "measured on 4.2.8p15 with OpenSSL 3.0; source of 4.2.8p15, cert_parse",
     run,
+    brings: &[],
     fails: sample!("size-unusable", "fail"),
     passes: sample!("size-unusable", "pass"),
 };
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
-    for (at, group) in inventory.groups.iter().enumerate() {
-        let members = inventory
-            .entries
-            .iter()
-            .filter(|entry| entry.group.is_some_and(|id| id.0 as usize == at))
-            .map(|entry| u64::from(entry.count))
-            .sum();
+    let mv_holders = mv_holders(context);
+    for (group, holders) in inventory.groups.iter().zip(mv_holders) {
         if !group.is_external() {
-            group_keys(group, members, found);
+            group_keys(group, holders, found);
         }
     }
     for (settings, entries) in context.by_settings() {
@@ -45,12 +41,25 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             .iter()
             .find(|entry| context.needs.of(context.graph.node_of(entry.first)).autokey)
         {
-            host_keys(settings, entry, words::count(&entries), found);
+            host_keys(context, settings, entry, &entries, found);
         }
     }
 }
 
-fn group_keys(group: &Group, members: u64, found: &mut Vec<Finding>) {
+/// By group: hosts that hold an MV client key of it.
+fn mv_holders(context: &Context<'_>) -> Vec<u64> {
+    let mut holders = vec![0; context.inventory.groups.len()];
+    for node in context.graph.nodes() {
+        for (group, scheme) in &context.needs.of(node).client_parameters {
+            if *scheme == IdentityScheme::Mv {
+                holders[group.0 as usize] += u64::from(context.graph.member(node).count);
+            }
+        }
+    }
+    holders
+}
+
+fn group_keys(group: &Group, holders: u64, found: &mut Vec<Finding>) {
     let bits = group.identity_bits;
     for scheme in server_schemes(group) {
         let (size, usable, why) = match scheme {
@@ -61,7 +70,7 @@ fn group_keys(group: &Group, members: u64, found: &mut Vec<Finding>) {
                 "the daemon misreads the trusted certificate: error 114",
             ),
             IdentityScheme::Gq => (bits.gq, 512..=1016, "OpenSSL refuses smaller moduli"),
-            IdentityScheme::Mv => (bits.mv, 256..=1024, "the primes of the client keys do not fit"),
+            IdentityScheme::Mv => (bits.mv, 256..=2048, "the primes of the client keys do not fit"),
             IdentityScheme::Tc | IdentityScheme::Pc => continue,
         };
         let name = words::scheme(scheme);
@@ -73,7 +82,7 @@ fn group_keys(group: &Group, members: u64, found: &mut Vec<Finding>) {
                 ))
                 .at(
                     group.place(&[
-                        Step::from("identity_bits"),
+                        Step::from("identity_key"),
                         name.to_ascii_lowercase().as_str().into(),
                     ]),
                     why,
@@ -83,43 +92,44 @@ fn group_keys(group: &Group, members: u64, found: &mut Vec<Finding>) {
             );
         }
         if scheme == IdentityScheme::Mv {
-            mv_clients(group, members, found);
+            mv_clients(group, holders, found);
         }
     }
 }
 
-/// MV splits the bits among one prime for each client key, one more of which is always revoked.
-fn mv_clients(group: &Group, members: u64, found: &mut Vec<Finding>) {
-    let clients = group.mv_clients.map_or(members, u64::from);
-    let place = || group.place(&["mv_clients".into()]);
-    let finding = if clients > 97 {
-        RULE.found(format!(
-            "MV cannot serve {clients} client keys in the group {}; 97 are possible",
-            group.name
-        ))
-        .at(place(), "")
-        .help("let hosts share client keys (`mv_clients: 97`), or choose IFF or GQ")
-    } else if u64::from(group.identity_bits.mv) < 16 * clients {
-        RULE.found(format!(
-            "{} bits are too few for {clients} MV client keys in the group {}",
-            group.identity_bits.mv, group.name
-        ))
-        .at(
-            place(),
-            "each client key has a prime of its own: at least 16 bits each",
-        )
-        .help("choose more bits, or fewer client keys")
-    } else {
+/// MV splits the bits among one prime for each client key and one more, which is always revoked. With fewer
+/// bits each there are not enough distinct primes.
+const MIN_BITS_OF_MV_CLIENT: u64 = 24;
+
+fn mv_clients(group: &Group, holders: u64, found: &mut Vec<Finding>) {
+    let clients = group.mv_clients.map_or(holders, u64::from);
+    let bits = u64::from(group.identity_bits.mv);
+    if bits >= MIN_BITS_OF_MV_CLIENT * (clients + 1) {
         return;
-    };
-    found.push(finding.about(&*group.name));
+    }
+    found.push(
+        RULE.found(format!("{bits} bits are too few for {clients} MV client keys in the group {}", group.name))
+            .at(
+                group.place(&["mv".into(), "clients".into()]),
+                format!("each client key and one more take {MIN_BITS_OF_MV_CLIENT} bits"),
+            )
+            .help("choose more bits (up to 2048), let hosts share client keys (`mv: { clients: N }`), or use IFF or GQ")
+            .about(&*group.name),
+    );
 }
 
-fn host_keys(settings: &Settings, entry: &HostEntry, count: u64, found: &mut Vec<Finding>) {
+fn host_keys<'a>(
+    context: &Context<'a>,
+    settings: &Settings,
+    entry: &HostEntry,
+    entries: &[&'a HostEntry],
+    found: &mut Vec<Finding>,
+) {
+    let count = words::count(entries);
     let mut report = |message: String, path: &[Step], label: &str, help: &str| {
         let finding = RULE
             .found(message)
-            .at(entry.place(path), label)
+            .at(context.setting_place(entries, path), label)
             .help(help)
             .about(&*entry.pattern);
         found.push(if count > 1 {

@@ -24,6 +24,7 @@ pub(super) const RULE: Rule = Rule {
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”: all configurations must \
              include only acyclic certificate trails; RFC 5906 section 6",
     run,
+    brings: &[],
     fails: sample!("trail-cycle", "fail"),
     passes: sample!("trail-cycle", "pass"),
 };
@@ -64,8 +65,8 @@ fn finding(inventory: &Inventory, graph: &TrailGraph, cycle: &Cycle) -> Finding 
     }
     if cycle.below > 0 {
         finding = finding.help(format!(
-            "{} below it never get a trail either",
-            words::hosts(cycle.below)
+            "below it, {} a trail either",
+            words::hosts_do(cycle.below, "never gets", "never get")
         ));
     }
     finding.help(advice(inventory, graph, cycle))

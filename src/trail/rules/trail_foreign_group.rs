@@ -24,6 +24,7 @@ pub(super) const RULE: Rule = Rule {
     source: "RFC 5906 section 6 (secure groups); source of 4.2.8p15, crypto_gq and cert_hike; measured on \
              4.2.8p15",
     run,
+    brings: &[],
     fails: sample!("trail-foreign-group", "fail"),
     passes: sample!("trail-foreign-group", "pass"),
 };

@@ -18,6 +18,7 @@ pub(super) const RULE: Rule = Rule {
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”; measured on 4.2.8p15: a root \
              without a trusted certificate keeps its clients at the certificate step",
     run,
+    brings: &[],
     fails: sample!("trail-missing", "fail"),
     passes: sample!("trail-missing", "pass"),
 };
@@ -78,8 +79,8 @@ fn stopped(context: &Context<'_>, entry: &HostEntry, stop: &Stop) -> Finding {
     }
     if stop.below > 0 {
         finding = finding.help(format!(
-            "{} below it have no other trail",
-            words::hosts(stop.below)
+            "below it, {} no other trail",
+            words::hosts_do(stop.below, "has", "have")
         ));
     }
     finding.about(name)

@@ -13,6 +13,7 @@ pub(super) const RULE: Rule = Rule {
           Mend what it covered and remove it, or write a new day and reason.",
     source: "keytrail's own",
     run: |_, _| {},
+    brings: &["password-literal"],
     fails: sample!("waiver-expired", "fail"),
     passes: sample!("waiver-expired", "pass"),
 };

@@ -12,6 +12,11 @@ pub fn hosts(count: u64) -> String {
     }
 }
 
+/// `1 host relies`, `250 hosts rely`.
+pub fn hosts_do(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", hosts(count), if count == 1 { one } else { many })
+}
+
 /// The number of hosts of several entries.
 pub fn count(entries: &[&HostEntry]) -> u64 {
     entries.iter().map(|entry| u64::from(entry.count)).sum()

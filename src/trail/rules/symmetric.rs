@@ -1,0 +1,76 @@
+//! What several rules ask about lines with a symmetric key.
+
+use super::Context;
+use crate::inventory::{Association, Auth, GroupId, HostEntry, Inventory, KeyType, SymmetricKey, Target};
+use crate::trail::broadcast::media;
+use crate::trail::needs::symmetric_key;
+
+/// A line with a key id, and the two ends that must know the key.
+pub struct KeyedLine<'i> {
+    /// The entry it stands in.
+    pub entry: &'i HostEntry,
+    /// The line.
+    pub line: &'i Association,
+    /// The other end, if it is of this inventory.
+    pub other: Option<&'i HostEntry>,
+    /// The key id.
+    pub id: u32,
+}
+
+/// All lines with a key: to hosts, to addresses, and of broadcasters to each client that may hear them.
+pub fn keyed_lines<'i>(context: &Context<'i>) -> Vec<KeyedLine<'i>> {
+    let inventory = context.inventory;
+    let mut found = Vec::new();
+    for (entry, line) in context.lines() {
+        if let Auth::Key(id) = line.auth {
+            let other = match line.target {
+                Target::Host(host) => Some(inventory.entry(host)),
+                _ => None,
+            };
+            found.push(KeyedLine {
+                entry,
+                line,
+                other,
+                id,
+            });
+        }
+    }
+    for medium in media(inventory) {
+        for &(entry, line) in &medium.servers {
+            let Auth::Key(id) = line.auth else { continue };
+            let hears = |client: &&HostEntry| {
+                client.broadcast_client && medium.may_be_heard_by(inventory, client.first)
+            };
+            let clients = inventory.entries.iter().filter(hears);
+            found.extend(clients.map(|client| KeyedLine {
+                entry,
+                line,
+                other: Some(client),
+                id,
+            }));
+        }
+    }
+    found
+}
+
+impl<'i> KeyedLine<'i> {
+    /// The key as the end with the line means it.
+    pub fn here(&self, inventory: &'i Inventory) -> Option<&'i SymmetricKey> {
+        symmetric_key(inventory, self.entry.group, self.id)
+    }
+
+    /// The key as the other end means it.
+    pub fn there(&self, inventory: &'i Inventory) -> Option<&'i SymmetricKey> {
+        symmetric_key(inventory, self.other?.group, self.id)
+    }
+}
+
+/// The type of a declared key, where any daemon has it.
+pub fn kind(key: &SymmetricKey) -> Option<KeyType> {
+    KeyType::from_name(&key.kind)
+}
+
+/// A group's name, or what stands for none.
+pub fn group_name(inventory: &Inventory, group: Option<GroupId>) -> &str {
+    group.map_or("no group", |group| &inventory.group(group).name)
+}
