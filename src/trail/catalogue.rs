@@ -1,10 +1,10 @@
 //! The catalogue of findings as a document: `docs/findings.md` is generated from the rules, and
 //! `keytrail explain CODE` shows one of them.
 
-use super::analyse;
 use super::rules::{RULES, Rule};
+use super::{analyse, failure};
 use crate::finding::{Finding, Severity};
-use crate::inventory::load_str;
+use crate::inventory::{Inventory, load_str};
 use std::fmt::Write;
 
 /// Everything about one rule, as Markdown that reads well as plain text.
@@ -62,14 +62,23 @@ fn says(rule: &Rule) -> String {
         return String::new();
     };
     let mut text = String::new();
-    for finding in analyse(&inventory, day)
-        .findings
+    for finding in judge(rule, &inventory, day)
         .iter()
         .filter(|finding| finding.code == rule.code)
     {
         say(&mut text, finding);
     }
     text
+}
+
+/// What is found in a sample of a rule: what a check finds, and for what only failures show, that as well.
+pub(super) fn judge(rule: &Rule, inventory: &Inventory, day: time::Date) -> Vec<Finding> {
+    let analysis = analyse(inventory, day);
+    let what_if = failure::single(inventory, &analysis.graph, &analysis.proof);
+    let failures = failure::findings(inventory, &analysis.graph, &what_if, 3);
+    let mut findings = analysis.findings;
+    findings.extend(failures.into_iter().filter(|finding| finding.code == rule.code));
+    findings
 }
 
 fn say(text: &mut String, finding: &Finding) {

@@ -315,7 +315,7 @@ fn trusted_hosts(inventory: &Inventory) -> Vec<bool> {
 }
 
 /// Gets time by lines that no trail proves: with a symmetric key, without authentication, or from outside.
-fn has_unverified_source(entry: &HostEntry) -> bool {
+pub(super) fn has_unverified_source(entry: &HostEntry) -> bool {
     entry.associations.iter().any(|association| {
         association.mode != Mode::Broadcast
             && (association.auth != Auth::Autokey || matches!(association.target, Target::Address(_)))

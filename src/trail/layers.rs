@@ -166,7 +166,7 @@ impl<'g, K: Fn(Node, Edge) -> bool> CycleSearch<'g, K> {
     }
 
     /// Breadth-first search from `start` back to itself over at most `limit` edges.
-    fn through(&mut self, start: Node, limit: usize, budget: &mut usize) -> Option<Vec<Line>> {
+    pub fn through(&mut self, start: Node, limit: usize, budget: &mut usize) -> Option<Vec<Line>> {
         self.searches += 1;
         let mut queue = VecDeque::from([(start, 0usize)]);
         while let Some((client, steps)) = queue.pop_front() {

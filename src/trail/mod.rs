@@ -5,6 +5,10 @@
 pub mod broadcast;
 pub mod catalogue;
 pub mod cryptotype;
+pub mod failure;
+#[cfg(test)]
+mod failure_tests;
+mod flow;
 pub mod graph;
 pub mod layers;
 pub mod needs;
@@ -35,6 +39,19 @@ pub struct Analysis {
     pub findings: Vec<Finding>,
     /// What its hosts must hold.
     pub needs: NeedsTable,
+}
+
+/// What the inventory says of failures as findings, with its own severities and waivers applied; single points
+/// on which at least `threshold` hosts depend.
+pub fn what_if_findings(
+    inventory: &Inventory,
+    analysis: &Analysis,
+    what_if: &failure::WhatIf,
+    threshold: u64,
+    today: time::Date,
+) -> Vec<Finding> {
+    let found = failure::findings(inventory, &analysis.graph, what_if, threshold);
+    settle::settle_more(inventory, found, today)
 }
 
 /// Analyses an inventory. `today` (UTC) decides which waivers have expired.

@@ -132,3 +132,22 @@ impl Builder {
         });
     }
 }
+
+/// Hosts 0 and 1 are trusted with a clock; the rest have the given lines.
+pub(crate) fn random(hosts: u32, lines: &[(u32, u32)]) -> Inventory {
+    let mut b = Builder::new();
+    let red = b.group("red", &[IdentityScheme::Iff]);
+    let blue = b.group("blue", &[IdentityScheme::Mv, IdentityScheme::Gq]);
+    for number in 0..hosts {
+        b.host(
+            &format!("h{number}"),
+            Some(if number % 2 == 0 { red } else { blue }),
+        );
+    }
+    b.root(HostId(0));
+    b.root(HostId(1));
+    for &(client, server) in lines {
+        b.line(HostId(client), HostId(server), Auth::Autokey);
+    }
+    b.inventory
+}

@@ -3,7 +3,7 @@
 use super::graph::{Role, TrailGraph};
 use super::layers::layers;
 use super::proof::is_trail;
-use super::sample::{Builder, TODAY};
+use super::sample::{Builder, TODAY, random};
 use super::{Analysis, analyse, place_path};
 use crate::inventory::{Auth, HostId, IdentityScheme, Inventory};
 use proptest::prelude::*;
@@ -183,25 +183,6 @@ fn a_ring_of_many_hosts_is_shown_in_part() {
         .find(|finding| finding.code == "trail-cycle")
         .expect("found");
     assert_eq!(finding.labels.len(), 12);
-}
-
-/// Hosts 0 and 1 are trusted with a clock; the rest have the given lines.
-fn random(hosts: u32, lines: &[(u32, u32)]) -> Inventory {
-    let mut b = Builder::new();
-    let red = b.group("red", &[IdentityScheme::Iff]);
-    let blue = b.group("blue", &[IdentityScheme::Mv, IdentityScheme::Gq]);
-    for number in 0..hosts {
-        b.host(
-            &format!("h{number}"),
-            Some(if number % 2 == 0 { red } else { blue }),
-        );
-    }
-    b.root(HostId(0));
-    b.root(HostId(1));
-    for &(client, server) in lines {
-        b.line(HostId(client), HostId(server), Auth::Autokey);
-    }
-    b.inventory
 }
 
 fn any_graph() -> impl Strategy<Value = (u32, Vec<(u32, u32)>)> {

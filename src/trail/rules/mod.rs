@@ -10,6 +10,7 @@ mod chrony_needs_version;
 mod cryptotype_incompatible;
 mod digest_mixed;
 mod dsa_sign_key_serves;
+mod failure_makes_cycle;
 mod finding_unknown;
 mod group_mixed;
 mod group_without_trusted_host;
@@ -31,6 +32,7 @@ mod peer_not_trusted;
 mod platform_lacks_autokey;
 mod policy_violated;
 mod scheme_order;
+mod single_point_of_failure;
 mod size_unusable;
 mod stratum_not_falling;
 mod stratum_too_deep;
@@ -41,7 +43,7 @@ mod trail_missing;
 mod waiver_expired;
 mod weak;
 mod weak_crypto;
-mod words;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -142,6 +144,8 @@ pub static RULES: &[Rule] = &[
     weak_crypto::RULE,
     policy_violated::RULE,
     lifetime_exceeds_trusted_host::RULE,
+    failure_makes_cycle::RULE,
+    single_point_of_failure::RULE,
     address_shared::RULE,
     waiver_expired::RULE,
     finding_unknown::RULE,
@@ -150,6 +154,11 @@ pub static RULES: &[Rule] = &[
 /// The rule with a code.
 pub fn rule(code: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.code == code)
+}
+
+/// A finding of the rule with this code, for what is found elsewhere than in the rule itself.
+pub(super) fn found(code: &'static str, message: impl Into<String>) -> Finding {
+    rule(code).map_or_else(|| unreachable!("no rule {code}"), |rule| rule.found(message))
 }
 
 /// Runs every rule.

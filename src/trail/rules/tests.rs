@@ -3,7 +3,8 @@
 use super::{RULES, rule};
 use crate::finding::Severity;
 use crate::inventory::{Inventory, LoadFailure, load_str};
-use crate::trail::{analyse, sample};
+use crate::trail::catalogue::judge;
+use crate::trail::sample;
 
 fn load(code: &str, text: &str) -> Inventory {
     match load_str(text) {
@@ -17,7 +18,7 @@ fn load(code: &str, text: &str) -> Inventory {
 fn failing_samples_are_found_and_nothing_else_is_wrong_with_them() {
     for rule in RULES {
         let inventory = load(rule.code, rule.fails);
-        let findings = analyse(&inventory, sample::TODAY).findings;
+        let findings = judge(rule, &inventory, sample::TODAY);
         let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
         assert!(codes.contains(&rule.code), "{}: found {codes:?}", rule.code);
         for finding in &findings {
@@ -41,7 +42,7 @@ fn failing_samples_are_found_and_nothing_else_is_wrong_with_them() {
 #[test]
 fn passing_samples_are_clean() {
     for rule in RULES {
-        let findings = analyse(&load(rule.code, rule.passes), sample::TODAY).findings;
+        let findings = judge(rule, &load(rule.code, rule.passes), sample::TODAY);
         let wrong: Vec<_> = findings
             .iter()
             .filter(|finding| finding.severity > Severity::Note)
@@ -75,7 +76,7 @@ fn codes_are_unique_and_described() {
 #[test]
 fn the_sample_inventory_is_proven() {
     let text = include_str!("../../../inventories/red-green-blue.yaml");
-    let findings = analyse(&load("red-green-blue", text), sample::TODAY).findings;
+    let findings = crate::trail::analyse(&load("red-green-blue", text), sample::TODAY).findings;
     assert!(
         findings
             .iter()
