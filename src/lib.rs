@@ -6,6 +6,7 @@ pub mod demo;
 pub mod digest;
 pub mod finding;
 pub mod inventory;
+pub mod keygen;
 pub mod media;
 pub mod ntpconf;
 pub mod ntpq;

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["inventory"],
     &["report", "trail"],
     &["media", "ntpconf", "ntpq"],
-    &["vault"],
+    &["keygen", "vault"],
     &["mint"],
     &["plan"],
     &["apply"],

@@ -59,6 +59,8 @@ pub enum Verb {
   keytrail check sites/                 every .yaml file of a directory, as one inventory
   keytrail check --format json fleet.yaml")]
     Check(Check),
+    /// Make key media in a directory, with the options of ntp-keygen
+    Keygen(Box<super::keygen::KeygenArgs>),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  keytrail completions bash > /etc/bash_completion.d/keytrail")]
     Completions {

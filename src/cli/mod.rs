@@ -2,6 +2,7 @@
 
 pub mod args;
 mod check;
+mod keygen;
 mod load;
 mod out;
 mod outcome;
@@ -90,6 +91,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     let mut out = Out::new(cli.color, cli.quiet);
     let answer = match &cli.verb {
         Verb::Check(args) => check::run(args, &mut out),
+        Verb::Keygen(args) => keygen::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "keytrail", &mut script);

@@ -6,7 +6,9 @@ use super::Failure;
 use crate::inventory::PasswordSource;
 use crate::secret::Secret;
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Reads sources, each only once however many hosts name it.
@@ -75,6 +77,23 @@ fn usable(secret: Secret, from: &str) -> Result<Secret, String> {
     } else {
         Ok(secret)
     }
+}
+
+/// The first line of a file named on the command line, or of standard input for `-`.
+pub fn from_file(path: &Path) -> Result<Secret, Failure> {
+    let read = if path == Path::new("-") {
+        let mut content = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut content);
+        read.map_err(|error| format!("cannot read standard input: {error}"))
+            .and_then(|_| usable(first_line(content), "standard input"))
+    } else {
+        fetch(&PasswordSource::File(path.to_owned()))
+    };
+    read.map_err(|why| {
+        let mut failure = Failure::new("there is no password");
+        failure.why.push(why);
+        failure
+    })
 }
 
 /// All that could not be read, as one failure.
