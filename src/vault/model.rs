@@ -133,6 +133,17 @@ const SECRET_KINDS: [(SecretKind, &str); 7] = [
 ];
 
 impl SecretKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Password,
+        Self::HostKey,
+        Self::SignKey,
+        Self::Group(GroupScheme::Iff),
+        Self::Group(GroupScheme::Gq),
+        Self::Group(GroupScheme::Mv),
+        Self::Symmetric,
+    ];
+
     /// Its code in the vault.
     pub fn code(self) -> &'static str {
         code(&SECRET_KINDS, self)
@@ -210,7 +221,7 @@ pub struct PlacedFile {
 pub struct Snapshot {
     /// The generation it shows; `None`: nothing was minted yet.
     pub generation: Option<GenerationId>,
-    /// The latest filestamp in the vault, of any generation.
+    /// The latest filestamp that was ever given to anything minted here, in any generation.
     pub last_filestamp: Option<Filestamp>,
     pub(super) artifacts: HashMap<ArtifactId, Artifact>,
     pub(super) hosts: HashMap<Box<str>, Vec<Placement>>,
@@ -324,6 +335,7 @@ mod tests {
         for (kind, code) in ARTIFACT_KINDS {
             assert_eq!((kind.code(), ArtifactKind::from_code(code)), (code, Some(kind)));
         }
+        assert_eq!(SecretKind::ALL, SECRET_KINDS.map(|(kind, _)| kind));
         for (kind, code) in SECRET_KINDS {
             assert_eq!((kind.code(), SecretKind::from_code(code)), (code, Some(kind)));
         }

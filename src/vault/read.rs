@@ -131,8 +131,10 @@ impl Vault {
             let found = self.all(sql, [], |row| row.get::<_, Option<u32>>(0));
             found.map(|rows| rows.into_iter().flatten().max())
         };
-        let last_filestamp =
-            latest("SELECT max(filestamp) FROM artifacts UNION ALL SELECT max(filestamp) FROM secrets")?;
+        // Client parameters of groups outside the fleet carry the stamps of somebody else's clock.
+        let last_filestamp = latest(
+            "SELECT max(filestamp) FROM artifacts WHERE kind = 'cert' UNION ALL SELECT max(filestamp) FROM secrets",
+        )?;
         let shown = generation.or(latest("SELECT max(id) FROM generations")?.map(GenerationId));
         let mut snapshot = Snapshot {
             generation: shown,

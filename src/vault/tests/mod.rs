@@ -1,0 +1,107 @@
+//! What a vault promises, tried on real files.
+
+mod generations;
+mod hostile;
+
+use super::*;
+use crate::digest::Digest;
+use crate::media::{Filestamp, GroupScheme};
+use crate::secret::Secret;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use tempfile::TempDir;
+
+const NOW: i64 = 1_795_219_200;
+
+struct Fixture {
+    dir: TempDir,
+    key: KeySource,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = dir.path().join("identity.agekey");
+        create_identity(&identity).unwrap();
+        Self {
+            dir,
+            key: KeySource::File(identity),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("campus.vault")
+    }
+
+    fn create(&self) -> Vault {
+        Vault::create(&self.path(), &self.key, &[]).unwrap()
+    }
+
+    fn open(&self) -> Result<Vault> {
+        Vault::open(&self.path(), &self.key)
+    }
+}
+
+fn begin(vault: &mut Vault) -> Generation<'_> {
+    let read = vault.snapshot().unwrap().generation;
+    vault.begin(read, "test", Digest::of(b"inventory"), NOW).unwrap()
+}
+
+fn content(text: &str) -> Secret {
+    Secret::from(text)
+}
+
+fn host_key(owner: &'static str, content: &'static Secret) -> NewArtifact<'static> {
+    NewArtifact {
+        kind: ArtifactKind::HostKey,
+        owner,
+        filestamp: Filestamp(4_004_178_813),
+        not_after: None,
+        spec: "bits=2048",
+        content,
+    }
+}
+
+fn password(owner: &'static str, value: &'static Secret) -> NewSecret<'static> {
+    NewSecret {
+        kind: SecretKind::Password,
+        owner,
+        filestamp: None,
+        spec: "generated",
+        value,
+    }
+}
+
+fn leak(text: &str) -> &'static Secret {
+    Box::leak(Box::new(content(text)))
+}
+
+/// A vault with two hosts, each with a key and a password.
+fn filled(fixture: &Fixture) -> Vault {
+    let mut vault = fixture.create();
+    let mut generation = begin(&mut vault);
+    for (host, key, pw) in [
+        ("mort", "MARKER-KEY-OF-MORT", "MARKER-PW-OF-MORT"),
+        ("macabre", "MARKER-KEY-OF-MACABRE", "MARKER-PW-OF-MACABRE"),
+    ] {
+        generation.secret(&password(host, leak(pw))).unwrap();
+        let artifact = generation.artifact(&host_key(host, leak(key))).unwrap();
+        let links = [format!("ntpkey_host_{host}"), "ntpkey_host_alias".to_owned()];
+        generation
+            .place(
+                host,
+                artifact,
+                &format!("ntpkey_RSAhost_{host}.4004178813"),
+                &links,
+            )
+            .unwrap();
+    }
+    let numbers = NewSecret {
+        kind: SecretKind::HostKey,
+        filestamp: Some(Filestamp(4_004_178_813)),
+        ..password("mort", leak("MARKER-NUMBERS-OF-MORT"))
+    };
+    generation.secret(&numbers).unwrap();
+    assert_eq!(generation.commit().unwrap(), Some(GenerationId(1)));
+    vault
+}
