@@ -8,6 +8,7 @@ pub mod finding;
 pub mod inventory;
 pub mod keygen;
 pub mod media;
+pub mod mint;
 pub mod ntpconf;
 pub mod ntpq;
 pub mod plan;

@@ -18,7 +18,8 @@
 //! create_identity(&identity)?;
 //! let mut vault = Vault::create(&dir.path().join("campus.vault"), &KeySource::File(identity), &[])?;
 //! let read = vault.snapshot()?;
-//! let mut generation = vault.begin(read.generation, "first day", keytrail::digest::Digest::of(b"…"), 1_795_219_200)?;
+//! let inventory = keytrail::digest::Digest::of(b"version: 1");
+//! let mut generation = vault.begin(read.generation, "first day", inventory, 1_795_219_200)?;
 //! generation.secret(&NewSecret {
 //!     kind: SecretKind::Password,
 //!     owner: "mort",

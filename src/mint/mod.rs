@@ -1,0 +1,91 @@
+//! Minting: what the inventory asks for and the vault does not have is made, on all cores, as one generation.
+//!
+//! [`wanted`] decides and is pure: inventory, needs, state of the vault and time go in, [`Work`] comes out. [`mint`] does the work
+//! and writes it to the vault in one transaction. Asked again with nothing changed, [`wanted`] finds nothing to do.
+//!
+//! What holds of everything minted (measured on 4.2.8p15, RFC 5906):
+//!
+//! * One run has one filestamp, later than every earlier one: neighbours throw a certificate away whose stamp is not later.
+//!   Files made anew from the same numbers (another password or cipher, a revocation) keep the stamp of the numbers, since
+//!   client parameters and server keys must agree in it; their name then ends in `-g` and the generation.
+//! * A certificate is valid from its filestamp on, which must not be later than that, and so not before any server's
+//!   certificate that was minted earlier or in the same run.
+//! * A group has one key. Each server holds a copy encrypted with its own password; a host that serves nobody holds
+//!   client parameters only.
+
+mod error;
+mod make;
+mod mv_clients;
+mod random;
+mod run;
+mod spec;
+mod symmetric;
+#[cfg(test)]
+mod tests;
+mod wanted;
+mod wants;
+mod work;
+
+pub use error::{Error, Problem};
+pub use random::{PASSWORD_LEN, password};
+pub use run::{Progress, mint};
+pub use symmetric::symmetric_owner;
+pub use wanted::wanted;
+pub use work::{Task, What, Why, Work};
+
+use crate::inventory::{GroupId, HostId, Inventory};
+use crate::media::GroupScheme;
+use crate::secret::Secret;
+use crate::trail::needs::Needs;
+use crate::vault::{self, SecretKind, Snapshot, Vault};
+use std::collections::{HashMap, HashSet};
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The inventory, without findings of error severity.
+    pub inventory: &'a Inventory,
+    /// What each host must hold.
+    pub needs: &'a dyn Fn(HostId) -> &'a Needs,
+    /// Values from outside.
+    pub given: &'a Given,
+    /// The present, Unix seconds.
+    pub now: i64,
+    /// Certificates that end at this time (Unix seconds) or before are made anew; `now`: those that have expired.
+    pub renew_until: i64,
+    /// Secrets to be made anew although they fit, and with them everything made of them.
+    pub anew: &'a HashSet<(SecretKind, Box<str>)>,
+}
+
+/// Values the inventory takes from outside, resolved by the caller.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Passwords of hosts whose inventory names a source.
+    pub passwords: HashMap<HostId, Secret>,
+    /// Values of symmetric keys whose inventory names a source, by their number in the inventory.
+    pub keys: HashMap<usize, Secret>,
+    /// Files with the client parameters of groups outside the fleet. The caller has checked that they are what they should be.
+    pub parameters: HashMap<(GroupId, GroupScheme), Secret>,
+}
+
+/// The state of a vault that [`wanted`] compares with.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// What there is.
+    pub snapshot: Snapshot,
+    /// Passwords in force, by host.
+    pub passwords: HashMap<Box<str>, Secret>,
+    /// Symmetric keys in force, by [`symmetric_owner`].
+    pub symmetric: HashMap<Box<str>, Secret>,
+}
+
+impl State {
+    /// Reads it.
+    pub fn read(vault: &Vault) -> vault::Result<Self> {
+        Ok(Self {
+            snapshot: vault.snapshot()?,
+            passwords: vault.secrets(SecretKind::Password)?,
+            symmetric: vault.secrets(SecretKind::Symmetric)?,
+        })
+    }
+}
