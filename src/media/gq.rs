@@ -2,7 +2,8 @@
 //!
 //! The group has an RSA modulus n whose factors are forgotten, and an exponent b. The group key is u; the public
 //! value v = (u^-1)^b mod n stands in the trusted host's certificate. To a challenge r the server answers y = k u^r and
-//! x = k^b mod n for a fresh k; the client tests v^r y^b = x mod n.
+//! x = k^b mod n for a fresh k; the client tests v^r y^b = x mod n. As with IFF, who holds the client parameters can pass for a
+//! server, since x is not sent before r.
 
 use openssl::rsa::Rsa;
 
@@ -284,6 +285,15 @@ mod tests {
                 (KEY.parameters().clone(), dialect)
             );
         }
+    }
+
+    /// A weakness of the exchange that users must know of; see docs/media.md.
+    #[test]
+    fn parameters_alone_answer_a_challenge_known_beforehand() {
+        let GqParameters { n, b } = KEY.parameters();
+        let (challenge, y) = (Number::random_below(n).unwrap(), Number::random_below(n).unwrap());
+        let x = KEY.v.pow_mod(&challenge, n).times_mod(&y.pow_mod(b, n), n);
+        assert!(KEY.parameters().verify(&KEY.v, &challenge, &GqResponse { y, x }));
     }
 
     proptest! {

@@ -3,6 +3,9 @@
 //! The group has a prime p, a prime q dividing p - 1, and g of order q. The group key is b < q; clients hold
 //! v = g^(q-b) mod p. To a challenge r the server answers y = k + b r mod q and x = g^k mod p for a fresh k; the client
 //! tests g^y v^r = x mod p.
+//!
+//! As the daemon carries it out, x and y come in one message after r: whoever holds the client parameters can choose y and
+//! compute an x that fits. The parameters are a secret of the group.
 
 #![allow(clippy::many_single_char_names)] // p, q, g, b, v are the scheme's own names
 
@@ -288,6 +291,15 @@ mod tests {
         let block = KEY.server_block(&protection).unwrap();
         let read = pkcs8::read(&block, Some(&"pw".into())).unwrap();
         assert_eq!(IffKey::from_container(&read.key).unwrap(), *KEY);
+    }
+
+    /// A weakness of the exchange that users must know of; see docs/media.md.
+    #[test]
+    fn parameters_alone_answer_a_challenge_known_beforehand() {
+        let IffParameters { p, q, g, v } = KEY.parameters();
+        let (challenge, y) = (Number::random_below(q).unwrap(), Number::random_below(q).unwrap());
+        let x = g.pow_mod(&y, p).times_mod(&v.pow_mod(&challenge, p), p);
+        assert!(KEY.parameters().verify(&challenge, &IffResponse { y, x }));
     }
 
     proptest! {

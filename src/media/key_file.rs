@@ -46,6 +46,10 @@ pub fn line(key: &SymmetricKey, daemon: Implementation) -> Result<Zeroizing<Stri
             format!("use one of {}", known.join(", ")),
         )
     })?;
+    if key.id == 0 || key.secret.is_empty() {
+        let help = "use an id from 1 to 65534 and a key of 16 or 20 bytes";
+        return Err(Error::refused(what(), "id 0 and empty keys mean no key", help));
+    }
     if daemon == Implementation::Openvms && !(1..=15).contains(&key.id) {
         return Err(Error::refused(
             what(),

@@ -215,6 +215,9 @@ fn read_chrony_line(line: &str) -> LineResult {
     } else {
         Secret::from(value.strip_prefix("ASCII:").unwrap_or(value))
     };
+    if secret.is_empty() {
+        return Err(lost("the key is empty"));
+    }
     if kind.exact_length().is_some_and(|length| length != secret.len()) {
         return Err(lost("an AES key must have exactly the length of its cipher"));
     }

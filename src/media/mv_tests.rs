@@ -51,6 +51,25 @@ fn server_and_client_files_read_back_in_the_current_dialect_only() {
     }
 }
 
+/// A weakness of the exchange that users must know of; see docs/media.md.
+#[test]
+fn one_exchange_overheard_is_a_server_key() {
+    let server = AUTHORITY.server(&BTreeSet::from([2])).unwrap();
+    let p = server.p.clone();
+    let overheard = Number::random_below(&p).unwrap();
+    let answer = server.respond(&overheard).unwrap();
+    let e = answer.y.times_mod(&overheard.inverse_mod(&p).unwrap(), &p);
+    let stolen = MvServerKey {
+        e,
+        gbar: answer.gbar,
+        ghat: answer.ghat,
+        ..server
+    };
+    let challenge = Number::random_below(&p).unwrap();
+    let client = AUTHORITY.client(1).unwrap();
+    assert!(client.verify(&challenge, &stolen.respond(&challenge).unwrap()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
