@@ -5,6 +5,7 @@
 pub mod broadcast;
 pub mod catalogue;
 pub mod cryptotype;
+pub mod draw;
 pub mod failure;
 #[cfg(test)]
 mod failure_tests;
