@@ -9,6 +9,7 @@ use keytrail::secret::Secret;
 use keytrail::trail::{Analysis, analyse};
 use keytrail::vault::{KeySource, Vault, create_identity};
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 
 const NOW: i64 = 1_795_226_400;
 
@@ -105,7 +106,10 @@ impl World {
     fn secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self.state.passwords.values().cloned().collect();
         for key in self.state.symmetric.values() {
-            let hex: String = key.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut hex = String::new();
+            for byte in key.expose() {
+                let _ = write!(hex, "{byte:02x}");
+            }
             secrets.extend([key.clone(), hex.into()]);
         }
         for host in &self.inventory.hosts {
