@@ -13,6 +13,9 @@ pub mod range;
 mod raw;
 mod redact;
 mod resolve;
+mod schema;
+mod select;
+mod starter;
 mod suggest;
 mod yaml;
 
@@ -20,3 +23,6 @@ pub use key_type::KeyType;
 pub use load::{LoadFailure, load, load_str};
 pub use locate::{Spot, locate};
 pub use model::*;
+pub use schema::schema;
+pub use select::{SelectError, select};
+pub use starter::STARTER;

@@ -26,6 +26,7 @@ pub enum RawTarget {
 
 /// An association in full.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "AssociationFields")]
 #[serde(deny_unknown_fields)]
 pub struct RawAssociationFields {
     /// A host of this inventory, a server of an external group, or a range of hosts (`core[1-4]`).
@@ -52,6 +53,7 @@ pub struct RawAssociationFields {
 
 /// Authentication by word; a key is given by `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Auth")]
 #[serde(rename_all = "lowercase")]
 pub enum RawAuth {
     /// By Autokey.

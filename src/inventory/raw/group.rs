@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 /// A secure group.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Group")]
 #[serde(deny_unknown_fields)]
 pub struct RawGroup {
     /// Identity scheme of its servers, or several: `tc` (default), `pc`, `iff`, `gq`, `mv`.
@@ -31,6 +32,7 @@ pub struct RawGroup {
 
 /// Sizes of group keys in bits.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "IdentityKey")]
 #[serde(deny_unknown_fields)]
 pub struct RawIdentityKey {
     /// IFF: 512 to below 2048. Default: 1024.
@@ -43,6 +45,7 @@ pub struct RawIdentityKey {
 
 /// MV.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Mv")]
 #[serde(deny_unknown_fields)]
 pub struct RawMv {
     /// Number of client keys. Default: as many as the hosts need.
@@ -51,6 +54,7 @@ pub struct RawMv {
 
 /// Servers outside the fleet.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "External")]
 #[serde(deny_unknown_fields)]
 pub struct RawExternal {
     /// Their names in `servers:` lists, each with its address.
@@ -62,6 +66,7 @@ pub struct RawExternal {
 
 /// A host, or a range of hosts that are alike (`"leaf[001-250]"`).
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Host")]
 #[serde(deny_unknown_fields)]
 pub struct RawHost {
     /// The secure group it belongs to.
@@ -85,6 +90,7 @@ pub struct RawHost {
 
 /// A symmetric key.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "SymmetricKey")]
 #[serde(deny_unknown_fields)]
 pub struct RawSymmetricKey {
     /// Its type. Default: `AES-128-CMAC`, which all three daemons understand.
@@ -98,6 +104,7 @@ pub struct RawSymmetricKey {
 
 /// What the inventory says about a finding: another severity, or a waiver.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(rename = "FindingRule")]
 #[serde(deny_unknown_fields)]
 pub struct RawFindingRule {
     /// The finding's code (`keytrail explain` lists them).

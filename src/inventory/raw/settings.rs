@@ -9,6 +9,7 @@ use std::path::PathBuf;
 /// Settings of a host. Each may stand in `defaults`, in a group and at a host; the nearest wins, for
 /// mappings field by field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Settings")]
 #[serde(deny_unknown_fields)]
 pub struct RawSettings {
     /// NTP implementation. Default: `ntp.org`, the only one with Autokey. Paths, `conf_mode` and `restart` count
@@ -76,6 +77,7 @@ pub struct RawSettings {
 
 /// Ways to reach a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Connection")]
 #[serde(rename_all = "lowercase")]
 pub enum RawConnection {
     /// OpenSSH.
@@ -88,6 +90,7 @@ pub enum RawConnection {
 
 /// SSH, beyond what `~/.ssh/config` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Ssh")]
 #[serde(deny_unknown_fields)]
 pub struct RawSsh {
     /// Login name.
@@ -112,6 +115,7 @@ pub struct RawSsh {
 
 /// What to do about SSH host keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "HostKeys")]
 #[serde(rename_all = "kebab-case")]
 pub enum RawHostKeys {
     /// Only known ones.
@@ -122,6 +126,7 @@ pub enum RawHostKeys {
 
 /// Certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Certificate")]
 #[serde(deny_unknown_fields)]
 pub struct RawCertificate {
     /// Digest and signature, by the manual's names. Default: `RSA-SHA256`.
@@ -132,6 +137,7 @@ pub struct RawCertificate {
 
 /// Host keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "HostKey")]
 #[serde(deny_unknown_fields)]
 pub struct RawHostKey {
     /// Size of the RSA modulus in bits. Default: 2048.
@@ -140,6 +146,7 @@ pub struct RawHostKey {
 
 /// A sign key apart from the host key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "SignKey")]
 #[serde(deny_unknown_fields)]
 pub struct RawSignKey {
     /// `RSA` (default) or `DSA`.
@@ -151,6 +158,7 @@ pub struct RawSignKey {
 
 /// Words of the `crypto` line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Crypto")]
 #[serde(deny_unknown_fields)]
 pub struct RawCrypto {
     /// Digest of Autokey session keys.
@@ -161,6 +169,7 @@ pub struct RawCrypto {
 
 /// Symmetric keys: file and trust.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Keys")]
 #[serde(deny_unknown_fields)]
 pub struct RawKeys {
     /// The key file on the host, absolute.
@@ -175,6 +184,7 @@ pub struct RawKeys {
 
 /// What associations say unless they say otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "AssociationDefaults")]
 #[serde(deny_unknown_fields)]
 pub struct RawAssociationDefaults {
     /// `iburst`: a volley of packets at the beginning. Default: false.

@@ -71,6 +71,7 @@ pub enum RawPassword {
 
 /// Where a password is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "PasswordSource")]
 #[serde(deny_unknown_fields)]
 pub struct RawPasswordSource {
     /// An environment variable of keytrail.
