@@ -95,4 +95,30 @@ impl Report {
             .values()
             .all(|outcome| matches!(outcome, Outcome::Unchanged))
     }
+
+    /// Hosts that could not be looked at, added to what became of the others.
+    pub fn add_missed(&mut self, missed: impl IntoIterator<Item = (String, PhaseError)>) {
+        for (host, error) in missed {
+            self.hosts.insert(host, Outcome::of(Phase::Observe, error));
+        }
+    }
+
+    /// Nothing was begun, because some hosts could not be looked at.
+    pub fn held_up(waiting: impl IntoIterator<Item = String>, missed: Vec<(String, PhaseError)>) -> Self {
+        let message = "another host could not be looked at, and nothing was begun".to_owned();
+        let waiting = waiting.into_iter().map(|host| {
+            (
+                host,
+                Outcome::NotReached {
+                    message: message.clone(),
+                },
+            )
+        });
+        let mut report = Self {
+            hosts: waiting.collect(),
+            cancelled: false,
+        };
+        report.add_missed(missed);
+        report
+    }
 }

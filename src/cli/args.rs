@@ -53,12 +53,32 @@ pub enum Format {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write a commented inventory to start from
+    #[command(after_help = "Example:\n  keytrail init fleet.yaml")]
+    Init(Init),
     /// Prove that every certificate trail is acyclic and ends at a trusted host; find every mistake
     #[command(after_help = "Examples:
   keytrail check fleet.yaml
   keytrail check sites/                 every .yaml file of a directory, as one inventory
   keytrail check --format json fleet.yaml")]
     Check(Check),
+    /// Mint what is missing and show what would change on every host; changes no host
+    #[command(after_help = "Examples:
+  keytrail plan fleet.yaml
+  keytrail plan fleet.yaml --on group:green -o plan.json
+  keytrail plan fleet.yaml --exit-code     exit 1 when anything would change, for CI")]
+    Plan(Plan),
+    /// Bring the fleet to the state of the inventory
+    #[command(after_help = "Examples:
+  keytrail apply fleet.yaml
+  keytrail apply fleet.yaml --on yellow -j 8
+  keytrail apply plan.json                 only if it still is the plan")]
+    Apply(Apply),
+    /// Provision the sample fleet on throw-away hosts of this machine, and clean up
+    Demo(Demo),
+    /// Print the JSON Schema of inventories, for editors and CI
+    #[command(after_help = "Example:\n  keytrail schema > docs/inventory.schema.json")]
+    Schema,
     /// Make key media in a directory, with the options of ntp-keygen
     Keygen(Box<super::keygen::KeygenArgs>),
     /// Print a shell's completion script
@@ -80,10 +100,90 @@ pub struct InventoryArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The inventory
+    /// Which inventory
     #[command(flatten)]
     pub inventory: InventoryArgs,
     /// Output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Which vault, and what opens it.
+#[derive(Debug, Args, Clone)]
+pub struct VaultArgs {
+    /// The vault [default: the inventory's name with .vault, beside it]
+    #[arg(long, value_name = "FILE")]
+    pub vault: Option<PathBuf>,
+    /// File with the age identity that opens the vault [default: one per vault below the user's configuration]
+    #[arg(long, value_name = "FILE", env = "KEYTRAIL_IDENTITY")]
+    pub identity: Option<PathBuf>,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where to write it; standard output without
+    pub file: Option<PathBuf>,
+}
+
+/// Which hosts, and how to reach and render them.
+#[derive(Debug, Args, Clone)]
+pub struct FleetArgs {
+    /// Which inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Which vault
+    #[command(flatten)]
+    pub vault: VaultArgs,
+    /// Only these hosts: NAME, a glob, group:NAME or tag:NAME; may be repeated
+    #[arg(long, value_name = "SELECTION")]
+    pub on: Vec<String>,
+    /// Templates of your own, in place of the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+    /// How many hosts at a time
+    #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub jobs: u16,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which hosts
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Also write the plan to a file that `apply` takes
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 1 when anything would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Which hosts
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output of the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Go on without hosts that cannot be reached; they still make the exit status 1
+    #[arg(long)]
+    pub skip_unreachable: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the hosts' directories in place and say where they are
+    #[arg(long)]
+    pub keep: bool,
+    /// Use the local connection even where sshd is there
+    #[arg(long)]
+    pub local: bool,
 }

@@ -74,7 +74,7 @@ pub fn proven(inventory: &Inventory, analysis: &Analysis, out: &Out) -> Result<(
         .filter(|finding| finding.severity > Severity::Note)
         .cloned()
         .collect();
-    if !serious.is_empty() && !(out.quiet() && !analysis.has_errors()) {
+    if !serious.is_empty() && (analysis.has_errors() || !out.quiet()) {
         out.stderr(render(&inventory.sources, &serious, out.stderr_color()).trim_end());
     }
     if analysis.has_errors() {

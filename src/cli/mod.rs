@@ -1,13 +1,23 @@
 //! Everything that talks to people: verbs, output, progress, exit status. One file per verb.
 
+mod apply;
 pub mod args;
 mod check;
+mod demo;
+mod fleet;
+mod given;
+mod init;
 mod keygen;
 mod load;
 mod out;
 mod outcome;
 mod passwords;
+mod plan;
+mod planning;
 mod progress;
+mod runtime;
+mod schema;
+mod stored;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;
@@ -64,6 +74,13 @@ impl Failure {
         self
     }
 
+    /// Adds a reason.
+    #[must_use]
+    pub fn why(mut self, text: impl Into<String>) -> Self {
+        self.why.push(text.into());
+        self
+    }
+
     /// Adds advice.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
@@ -90,6 +107,11 @@ pub fn run(cli: &Cli) -> ExitCode {
     start_log(cli.verbose);
     let mut out = Out::new(cli.color, cli.quiet);
     let answer = match &cli.verb {
+        Verb::Init(args) => init::run(args, &mut out),
+        Verb::Plan(args) => plan::run(args, &mut out),
+        Verb::Apply(args) => apply::run(args, &mut out),
+        Verb::Demo(args) => demo::run(args, &mut out),
+        Verb::Schema => schema::run(&mut out),
         Verb::Check(args) => check::run(args, &mut out),
         Verb::Keygen(args) => keygen::run(args, &mut out),
         Verb::Completions { shell } => {

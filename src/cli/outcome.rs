@@ -1,6 +1,6 @@
 //! How an apply ended, for people: a table of the hosts that are worth a line, what failed and why, a summary.
 
-use crate::apply::{Outcome, Report};
+use crate::apply::{Outcome, PhaseError, Report};
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use std::fmt::Write as _;
 
@@ -32,13 +32,13 @@ fn table(report: &Report, color: bool) -> Table {
     if let Some(column) = table.column_mut(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let mut changed = 0;
+    let mut shown = 0;
     for (host, outcome) in &report.hosts {
-        let (word, tint, changes, restarted) = match outcome {
+        let (word, tint, count, restarted) = match outcome {
             Outcome::Unchanged => continue,
             Outcome::Changed { changes, restart } => {
-                changed += 1;
-                if changed > CHANGED_ROWS {
+                shown += 1;
+                if shown > CHANGED_ROWS {
                     continue;
                 }
                 (
@@ -57,7 +57,7 @@ fn table(report: &Report, color: bool) -> Table {
         } else {
             Cell::new(word)
         };
-        table.add_row([Cell::new(host), cell, Cell::new(changes), Cell::new(restarted)]);
+        table.add_row([Cell::new(host), cell, Cell::new(count), Cell::new(restarted)]);
     }
     table
 }
@@ -81,6 +81,29 @@ fn trouble(text: &mut String, host: &str, outcome: &Outcome) {
     if let Some(help) = help.filter(|help| !help.is_empty()) {
         let _ = writeln!(text, "    help: {help}");
     }
+}
+
+/// Hosts that could not be looked at, for a plan.
+pub fn missed(missed: &[(String, PhaseError)]) -> String {
+    let mut text = String::new();
+    for (host, error) in missed {
+        let _ = writeln!(text, "{host}: could not be looked at: {error}");
+        if let PhaseError::Failed { stderr, .. } = error {
+            for line in stderr.lines() {
+                let _ = writeln!(text, "    │ {line}");
+            }
+        }
+        if let Some(help) = error.help() {
+            let _ = writeln!(text, "    help: {help}");
+        }
+    }
+    let _ = write!(
+        text,
+        "{} host{} not in this plan.",
+        missed.len(),
+        if missed.len() == 1 { " is" } else { "s are" }
+    );
+    text
 }
 
 fn summary(report: &Report) -> String {

@@ -96,16 +96,6 @@ pub fn from_file(path: &Path) -> Result<Secret, Failure> {
     })
 }
 
-/// All that could not be read, as one failure.
-pub fn failure(problems: &[String]) -> Failure {
-    let mut failure = Failure::new(match problems.len() {
-        1 => "a password of the inventory cannot be read".to_owned(),
-        n => format!("{n} passwords of the inventory cannot be read"),
-    });
-    failure.why.extend_from_slice(problems);
-    failure.help("set the variable, or mend the file or command; nothing was changed")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

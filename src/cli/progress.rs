@@ -169,7 +169,8 @@ impl crate::apply::Progress for Progress {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Began { phase, wave, hosts } => match wave {
-                Some(wave) => self.begin(&format!("wave {wave}"), hosts),
+                // Waves are counted from 1 for people, as in the plan.
+                Some(wave) => self.begin(&format!("wave {}", wave + 1), hosts),
                 None => self.begin(doing(phase), hosts),
             },
             Event::Started { host, phase } => self.start(host, doing(phase)),
@@ -181,6 +182,16 @@ impl crate::apply::Progress for Progress {
                 ));
             }
         }
+    }
+}
+
+impl crate::mint::Progress for Progress {
+    fn start(&self, steps: usize) {
+        self.begin("minting", steps);
+    }
+
+    fn done(&self, owner: &str) {
+        self.end(owner, None);
     }
 }
 

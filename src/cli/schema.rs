@@ -4,6 +4,6 @@ use super::out::Out;
 use super::{Answer, Failure};
 
 pub fn run(out: &mut Out) -> Result<Answer, Failure> {
-    out.bytes(crate::inventory::schema().as_bytes())?;
+    out.line(&format!("{:#}", crate::inventory::schema()))?;
     Ok(Answer::Yes)
 }

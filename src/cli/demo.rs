@@ -1,0 +1,270 @@
+//! `keytrail demo`: the sample fleet on throw-away hosts of this machine, from check to a second apply.
+
+use super::apply::{self, Applied};
+use super::args::{Demo as Args, FleetArgs, InventoryArgs, VaultArgs};
+use super::out::Out;
+use super::stored::Source;
+use super::{Answer, Failure, fleet, load, outcome, plan};
+use crate::apply::{Limits, Report};
+use crate::demo::sshd::SshdLab;
+use crate::inventory::{self, Connection, Inventory, Ssh};
+use crate::plan::render;
+use crate::trail;
+use crate::vault::{self, KeySource, Vault};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The scenario of the manual.
+const SAMPLE: &str = include_str!("../../inventories/red-green-blue.yaml");
+
+/// What stands in ntp.conf before keytrail comes.
+const NTP_CONF: &str = "\
+# This host's own settings: keytrail leaves them as they are.
+driftfile /var/lib/ntp/ntp.drift
+restrict default kod nomodify notrap nopeer
+restrict 127.0.0.1
+";
+
+pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
+    let dir = tempfile::Builder::new()
+        .prefix("keytrail-demo-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|error| Failure::new("cannot make a directory for the demo").because(&error))?;
+    let path = dir.path().to_owned();
+    // Interrupted or failed, the directory goes with this value; kept, it stays.
+    let result = show(args, &path, out);
+    if args.keep {
+        let kept = dir.keep();
+        out.line(&format!("\nKept: {}", kept.display()))?;
+    }
+    result
+}
+
+fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
+    title(
+        out,
+        "inventories/red-green-blue.yaml: RED and BLUE have clocks, GREEN follows both",
+    )?;
+    let file = dir.join("red-green-blue.yaml");
+    fs::write(&file, SAMPLE).map_err(|error| cannot("write", &file, &error))?;
+    let mut inventory = inventory::load(std::slice::from_ref(&file))
+        .map_err(|_| Failure::new("the sample inventory does not load"))?;
+    let lab = hosts(&mut inventory, dir, args.local, out)?;
+
+    title(out, "keytrail check")?;
+    let analysis = trail::analyse(&inventory, time::OffsetDateTime::now_utc().date());
+    if !analysis.findings.is_empty() {
+        out.bytes(load::render(&inventory.sources, &analysis.findings, out.color()).as_bytes())?;
+    }
+    out.line(&format!(
+        "{} hosts, {} groups: every trail ends at a trusted host.",
+        inventory.hosts.len(),
+        inventory.groups.len()
+    ))?;
+
+    title(
+        out,
+        "keytrail plan: mint what is missing, look at every host, compare",
+    )?;
+    let vault = dir.join("red-green-blue.vault");
+    let identity = dir.join("identity.agekey");
+    vault::create_identity(&identity)
+        .map_err(|error| fleet::vault_failure("cannot make a vault key", &error))?;
+    let key = KeySource::File(identity);
+    let prepare = |inventory: &Inventory, out: &Out| {
+        let open = || {
+            let opened = if vault.exists() {
+                Vault::open(&vault, &key)
+            } else {
+                Vault::create(&vault, &key, &[])
+            };
+            opened.map_err(|error| fleet::vault_failure("cannot open the vault", &error))
+        };
+        let given = fleet_args(&file);
+        let source = Source::new(&given, std::slice::from_ref(&file), &vault)?;
+        let analysis = trail::analyse(inventory, time::OffsetDateTime::now_utc().date());
+        fleet::from_parts(inventory.clone(), analysis, open, source, &given, out)
+    };
+    let fleet = prepare(&inventory, out)?;
+    let planned = plan::make(&fleet, out)?;
+    out.bytes(render::text(&planned.plan).as_bytes())?;
+
+    title(
+        out,
+        "keytrail apply: stage everywhere, then activate from the trusted hosts down",
+    )?;
+    if !report(out, apply::apply(fleet, Limits::default(), None, out)?)? {
+        return Ok(Answer::No);
+    }
+
+    title(out, "keytrail apply, again: running it twice changes nothing")?;
+    if !report(
+        out,
+        apply::apply(prepare(&inventory, out)?, Limits::default(), None, out)?,
+    )? {
+        return Ok(Answer::No);
+    }
+
+    title(
+        out,
+        "What is where: a trusted host, an intermediate server, a leaf that serves nobody",
+    )?;
+    for host in ["howland", "yellow", "leaf01"] {
+        out.line(&format!("{host}:"))?;
+        for line in tree(&root(dir, host).join("etc/ntp/crypto")) {
+            out.line(&format!("  {line}"))?;
+        }
+    }
+    out.line("\nleaf01 holds client parameters (gqpar) and no server key: nobody takes its time.")?;
+    let conf = root(dir, "leaf01").join("etc/ntp/keytrail.conf");
+    if let Ok(text) = fs::read_to_string(&conf) {
+        title(
+            out,
+            "leaf01: /etc/ntp/keytrail.conf (mode 0600; ntp.conf includes it)",
+        )?;
+        out.bytes(hide_password(&text).as_bytes())?;
+    }
+    drop(lab);
+    Ok(Answer::Yes)
+}
+
+/// Gives every host of the sample a root directory here, and a way to reach it.
+fn hosts(
+    inventory: &mut Inventory,
+    dir: &Path,
+    local: bool,
+    out: &mut Out,
+) -> Result<Option<SshdLab>, Failure> {
+    let ssh_dir = dir.join("ssh");
+    fs::create_dir(&ssh_dir).map_err(|error| cannot("make", &ssh_dir, &error))?;
+    let mut lab = if local {
+        None
+    } else {
+        match SshdLab::new(&ssh_dir) {
+            Ok(lab) => Some(lab),
+            Err(error) => {
+                out.note(&format!("Without SSH, on the local connection: {error}"));
+                None
+            }
+        }
+    };
+    for host in &inventory.hosts {
+        let etc = root(dir, &host.name).join("etc");
+        fs::create_dir_all(&etc).map_err(|error| cannot("make", &etc, &error))?;
+        let conf = etc.join("ntp.conf");
+        fs::write(&conf, NTP_CONF).map_err(|error| cannot("write", &conf, &error))?;
+        if let Some(lab) = &mut lab {
+            lab.start(&host.name, &[]).map_err(|error| {
+                Failure::new(format!("cannot start an SSH server for {}", host.name)).because(&error)
+            })?;
+        }
+    }
+    let connection = match &lab {
+        None => Connection::Local,
+        Some(lab) => Connection::Ssh(Ssh {
+            host: Some("{host}".into()),
+            config: Some(lab.config()),
+            ..Ssh::default()
+        }),
+    };
+    for entry in &mut inventory.entries {
+        let settings = Arc::make_mut(&mut entry.settings);
+        settings.connection = connection.clone();
+        settings.root = Some(root(dir, "{host}").to_string_lossy().into());
+        // There is no daemon in these directories; a real host restarts its own here.
+        settings.restart = Some("true".into());
+    }
+    if let Some(lab) = &lab {
+        out.line(&format!(
+            "{} hosts, each an sshd of its own on loopback with its own host key.",
+            lab.hosts().len()
+        ))?;
+    }
+    Ok(lab)
+}
+
+fn root(dir: &Path, host: &str) -> PathBuf {
+    dir.join("hosts").join(host)
+}
+
+fn fleet_args(file: &Path) -> FleetArgs {
+    FleetArgs {
+        inventory: InventoryArgs {
+            paths: vec![file.into()],
+        },
+        vault: VaultArgs {
+            vault: None,
+            identity: None,
+        },
+        on: Vec::new(),
+        templates: None,
+        jobs: 16,
+    }
+}
+
+fn report(out: &mut Out, applied: Applied) -> Result<bool, Failure> {
+    let Applied::Done(report) = applied else {
+        return Ok(false);
+    };
+    let report: Report = report;
+    out.line(&outcome::text(&report, out.color()))?;
+    Ok(report.is_good() && !report.cancelled)
+}
+
+/// The files of a directory with their modes, links with their targets.
+fn tree(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    let mut lines: Vec<String> = entries
+        .flatten()
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if let Ok(target) = fs::read_link(entry.path()) {
+                return format!("{name} → {}", target.display());
+            }
+            let mode = entry
+                .metadata()
+                .map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
+            format!("{name}  {mode:04o}")
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// Configuration lines without what follows `pw`.
+fn hide_password(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut hide = false;
+        let words: Vec<&str> = line
+            .split(' ')
+            .map(|word| {
+                let shown = if hide { "[redacted]" } else { word };
+                hide = word == "pw";
+                shown
+            })
+            .collect();
+        shown.push_str(&words.join(" "));
+        shown.push('\n');
+    }
+    shown
+}
+
+fn title(out: &mut Out, text: &str) -> Result<(), Failure> {
+    let (on, off) = if out.color() {
+        ("\u{1b}[1;36m", "\u{1b}[0m")
+    } else {
+        ("", "")
+    };
+    out.line(&format!("\n{on}── {text}{off}"))
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot {what} {}", path.display())).because(error)
+}

@@ -1,0 +1,245 @@
+//! What `plan` and `apply` begin with: inventory proven, vault open, media minted, templates read.
+
+use super::args::{FleetArgs, Format, VaultArgs};
+use super::given::given;
+use super::load::{self, Loaded};
+use super::out::Out;
+use super::progress::Progress;
+use super::stored::Source;
+use super::{Answer, Failure};
+use crate::digest::Digest;
+use crate::inventory::{self, Connection, HostId, Inventory};
+use crate::mint::{self, Request, State, What};
+use crate::ntpconf::Templates;
+use crate::trail::Analysis;
+use crate::vault::{self, ArtifactKind, GenerationId, KeySource, SecretKind, Vault};
+use indexmap::IndexMap;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Everything a plan is made from but what stands on the hosts.
+pub struct Fleet {
+    pub inventory: Arc<Inventory>,
+    pub analysis: Analysis,
+    /// Behind a lock: contents are fetched by several threads.
+    pub vault: Mutex<Vault>,
+    pub state: State,
+    pub templates: Templates,
+    /// The selected hosts that keytrail reaches.
+    pub hosts: Vec<HostId>,
+    pub jobs: usize,
+    /// From what all this was made.
+    pub source: Source,
+}
+
+/// Goes all the way, or says why not. `Err(answer)` inside: it has been said.
+pub fn prepare(args: &FleetArgs, format: Format, out: &mut Out) -> Result<Result<Fleet, Answer>, Failure> {
+    let paths = load::paths(&args.inventory)?;
+    let (inventory, analysis) = match load::load(&paths, format, out)? {
+        Loaded::Good(inventory, analysis) => (inventory, analysis),
+        Loaded::Malformed => return Ok(Err(Answer::Unusable)),
+    };
+    if let Err(answer) = load::proven(&inventory, &analysis, out) {
+        return Ok(Err(answer));
+    }
+    let vault_path = vault_path(&args.vault, &paths);
+    let source = Source::new(args, &paths, &vault_path)?;
+    let open = || open_vault(&vault_path, args.vault.identity.as_deref(), true, out);
+    from_parts(*inventory, *analysis, open, source, args, out).map(Ok)
+}
+
+/// The same for an inventory that is already there (the demo's). The vault is opened only when nothing else
+/// stands in the way any more.
+pub fn from_parts(
+    inventory: Inventory,
+    analysis: Analysis,
+    open: impl FnOnce() -> Result<Vault, Failure>,
+    source: Source,
+    args: &FleetArgs,
+    out: &Out,
+) -> Result<Fleet, Failure> {
+    let templates = match &args.templates {
+        None => Templates::embedded(),
+        Some(dir) => Templates::load(dir).map_err(|error| {
+            Failure::new(format!("the templates in {} cannot be used", dir.display())).because(&*error)
+        })?,
+    };
+    let hosts = select(&inventory, &args.on, out)?;
+    let given = given(&inventory, &analysis)?;
+    let mut vault = open()?;
+    let state = mint(&inventory, &analysis, &given, &mut vault, out)?;
+    Ok(Fleet {
+        inventory: Arc::new(inventory),
+        analysis,
+        vault: Mutex::new(vault),
+        state,
+        templates,
+        hosts,
+        jobs: args.jobs.into(),
+        source,
+    })
+}
+
+impl Fleet {
+    /// The vault's generation all this is about; 0 before the first.
+    pub fn generation(&self) -> u64 {
+        self.state
+            .snapshot
+            .generation
+            .map_or(0, |GenerationId(number)| number.into())
+    }
+}
+
+/// The vault's file: as given, else beside the first inventory file.
+pub fn vault_path(args: &VaultArgs, inventory: &[PathBuf]) -> PathBuf {
+    args.vault
+        .clone()
+        .unwrap_or_else(|| Vault::beside(inventory.first().map_or(Path::new("keytrail.yaml"), |path| path)))
+}
+
+/// Opens the vault; with `create`, makes vault and key where there are none, and says so.
+pub fn open_vault(path: &Path, identity: Option<&Path>, create: bool, out: &Out) -> Result<Vault, Failure> {
+    let identity = match identity {
+        Some(path) => path.to_owned(),
+        None => vault::default_identity(&config_home()?),
+    };
+    let key = KeySource::File(identity.clone());
+    if path.exists() || !create {
+        return Vault::open(path, &key).map_err(|error| vault_failure("cannot open the vault", &error));
+    }
+    if !identity.exists() {
+        vault::create_identity(&identity)
+            .map_err(|error| vault_failure("cannot make a key for the vault", &error))?;
+        out.note(&format!(
+            "Made a vault key: {}\n  Keep a copy of it in a safe place: without it nobody can read the vault, with it anybody can.",
+            identity.display()
+        ));
+    }
+    let vault =
+        Vault::create(path, &key, &[]).map_err(|error| vault_failure("cannot make the vault", &error))?;
+    out.note(&format!("Made the vault: {}", path.display()));
+    Ok(vault)
+}
+
+fn config_home() -> Result<PathBuf, Failure> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
+        .ok_or_else(|| {
+            Failure::new(
+                "where the vault's key is kept is not known: neither XDG_CONFIG_HOME nor HOME is set",
+            )
+            .help("name its file: --identity FILE, or KEYTRAIL_IDENTITY")
+        })
+}
+
+pub fn vault_failure(what: &str, error: &vault::Error) -> Failure {
+    let failure = Failure::new(what).because(error);
+    match error.help() {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
+
+/// The hosts of `--on` that keytrail reaches.
+fn select(inventory: &Inventory, on: &[String], out: &Out) -> Result<Vec<HostId>, Failure> {
+    let selected =
+        inventory::select(inventory, on).map_err(|error| Failure::new(error.to_string()).help(error.help))?;
+    let (reached, exported): (Vec<_>, Vec<_>) = selected
+        .into_iter()
+        .partition(|&host| inventory.entry(host).settings.connection != Connection::Export);
+    if !exported.is_empty() {
+        out.note(&format!(
+            "{} of the hosts get their files by export and are left out here.",
+            exported.len()
+        ));
+    }
+    Ok(reached)
+}
+
+fn mint(
+    inventory: &Inventory,
+    analysis: &Analysis,
+    given: &mint::Given,
+    vault: &mut Vault,
+    out: &Out,
+) -> Result<State, Failure> {
+    let state = State::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let request = Request {
+        inventory,
+        needs: &|host| analysis.needs(host),
+        given,
+        now,
+        renew_until: now,
+        anew: &HashSet::new(),
+    };
+    let work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
+    if work.is_empty() {
+        return Ok(state);
+    }
+    let mut made: IndexMap<&str, usize> = IndexMap::new();
+    for task in work.tasks() {
+        *made.entry(word(task.what)).or_default() += 1;
+    }
+    let texts: Vec<&str> = inventory.sources.iter().map(|source| &*source.text).collect();
+    let progress = Progress::new(out);
+    let generation = mint::mint(
+        vault,
+        &work,
+        "inventory",
+        Digest::of(texts.join("\0").as_bytes()),
+        &progress,
+    );
+    progress.finish();
+    let generation = generation.map_err(|error| mint_failure(&error))?;
+    if let Some(GenerationId(number)) = generation {
+        let made: Vec<String> = made.iter().map(|(what, count)| counted(*count, what)).collect();
+        out.note(&format!("Minted generation {number}: {}", made.join(", ")));
+    }
+    State::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))
+}
+
+fn mint_failure(error: &mint::Error) -> Failure {
+    let mint::Error::Impossible(problems) = error else {
+        return Failure::new("nothing was minted").because(error);
+    };
+    let mut failure = Failure::new("what the inventory asks for cannot be made; nothing was minted");
+    for problem in problems {
+        failure = failure.why(problem.to_string());
+        if let Some(help) = &problem.help {
+            failure = failure.help(format!("{}: {help}", problem.subject));
+        }
+    }
+    failure
+}
+
+/// What was made, in words.
+fn word(what: What) -> &'static str {
+    match what {
+        What::Secret(SecretKind::Password) => "password",
+        What::Secret(SecretKind::HostKey) => "host key",
+        What::Secret(SecretKind::SignKey) => "sign key",
+        What::Secret(SecretKind::Group(_)) => "group key",
+        What::Secret(SecretKind::Symmetric) => "symmetric key",
+        What::File(ArtifactKind::HostKey) => "host key file",
+        What::File(ArtifactKind::SignKey) => "sign key file",
+        What::File(ArtifactKind::Certificate) => "certificate",
+        What::File(ArtifactKind::ServerKey(_)) => "server key copy",
+        What::File(ArtifactKind::ClientParameters(_)) => "client parameter file",
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let ending = match (count, what) {
+        (1, _) => return format!("1 {what}"),
+        (_, "server key copy") => return format!("{count} server key copies"),
+        _ => "s",
+    };
+    format!("{count} {what}{ending}")
+}

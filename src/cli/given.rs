@@ -1,0 +1,77 @@
+//! Values the inventory takes from outside: passwords, symmetric keys, client parameters of other people's groups.
+
+use super::Failure;
+use super::passwords::Passwords;
+use crate::inventory::{GroupId, Inventory};
+use crate::media::{GroupScheme, MediaKind, ReadFile};
+use crate::mint::Given;
+use crate::secret::Secret;
+use crate::trail::Analysis;
+use std::path::Path;
+
+/// Reads everything the inventory names; all problems are reported together.
+pub fn given(inventory: &Inventory, analysis: &Analysis) -> Result<Given, Failure> {
+    let mut given = Given::default();
+    let mut problems = Vec::new();
+    let mut passwords = Passwords::default();
+    for host in inventory.host_ids() {
+        let Some(source) = &inventory.entry(host).settings.password else {
+            continue;
+        };
+        if !analysis.needs(host).autokey {
+            continue;
+        }
+        match passwords.read(source) {
+            Ok(password) => {
+                given.passwords.insert(host, password);
+            }
+            Err(why) => problems.push(format!("password of {}: {why}", inventory.host(host).name)),
+        }
+    }
+    for (index, key) in inventory.keys.iter().enumerate() {
+        let Some(source) = &key.value else { continue };
+        match passwords.read(source) {
+            Ok(value) => {
+                given.keys.insert(index, value);
+            }
+            Err(why) => problems.push(format!("symmetric key {}: {why}", key.id)),
+        }
+    }
+    for (number, group) in (0..).zip(&inventory.groups) {
+        for path in group.external.iter().flat_map(|external| &external.parameters) {
+            match parameters(path) {
+                Ok((scheme, content)) => {
+                    given.parameters.insert((GroupId(number), scheme), content);
+                }
+                Err(why) => problems.push(format!(
+                    "client parameters of {}: {}: {why}",
+                    group.name,
+                    path.display()
+                )),
+            }
+        }
+    }
+    problems.dedup();
+    if problems.is_empty() {
+        return Ok(given);
+    }
+    let mut failure = Failure::new("values that the inventory takes from outside cannot be had");
+    for problem in problems {
+        failure = failure.why(problem);
+    }
+    Err(failure.help("set the variable, or mend the file or command; nothing was minted or changed"))
+}
+
+/// A file of client parameters as its operator handed it over, and which scheme it is of.
+fn parameters(path: &Path) -> Result<(GroupScheme, Secret), String> {
+    let content = std::fs::read(path).map_err(|error| error.to_string())?;
+    let name = ReadFile::parse(&content)
+        .and_then(|file| file.name())
+        .map_err(|error| error.to_string())?;
+    match name.kind {
+        MediaKind::ClientParameters(scheme) => Ok((scheme, Secret::new(content))),
+        _ => Err(format!(
+            "this is {name}, not client parameters (ntpkey_iffpar_…, gqpar or mvpar)"
+        )),
+    }
+}

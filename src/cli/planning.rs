@@ -1,0 +1,263 @@
+//! From a prepared fleet to a plan: look at every host, say what it should look like, compare.
+
+use super::Failure;
+use super::fleet::Fleet;
+use super::progress::Progress;
+use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
+use crate::digest::Digest;
+use crate::inventory::{self, HostId, Settings};
+use crate::media::symmetric::SymmetricKey;
+use crate::media::{self, key_file};
+use crate::mint::symmetric_owner;
+use crate::ntpconf;
+use crate::plan::{self, DesiredHost, HostInput, HostPlan, Observed, Plan};
+use crate::remote::ControlDir;
+use crate::secret::Secret;
+use crate::trail::needs;
+use crate::vault::{ArtifactId, Vault};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The connections of one run.
+pub type Connections = Arc<apply::Fleet<InventoryConnect>>;
+
+/// What was planned, and what could not be.
+pub struct Planned {
+    /// The plan for the hosts that could be looked at.
+    pub plan: Plan,
+    /// Where everything goes, by host.
+    pub sites: HashMap<String, Site>,
+    /// Contents by host and path, for applying.
+    contents: Contents,
+    /// Hosts that could not be looked at.
+    pub missed: Vec<(String, PhaseError)>,
+}
+
+/// Connections for a run of a fleet.
+pub fn connections(fleet: &Fleet, limits: Limits) -> Result<Connections, Failure> {
+    let base = std::env::temp_dir();
+    let control = ControlDir::new(&base).map_err(|error| {
+        Failure::new(format!("cannot make a private directory in {}", base.display())).because(&error)
+    })?;
+    Ok(apply::Fleet::new(
+        InventoryConnect::new(Arc::clone(&fleet.inventory), Arc::new(control)),
+        limits,
+    ))
+}
+
+/// Looks at the hosts and plans. Nothing is changed anywhere.
+pub async fn plan(
+    fleet: &Fleet,
+    connections: &Connections,
+    progress: &Arc<Progress>,
+    cancel: &Cancel,
+) -> Result<Planned, Failure> {
+    let looks = fleet
+        .hosts
+        .iter()
+        .map(|&host| {
+            let settings = &*fleet.inventory.entry(host).settings;
+            let plan::Watched {
+                mut contents,
+                digests,
+                ..
+            } = plan::watched(settings);
+            contents.extend(digests);
+            let look = Look {
+                site: site(fleet, host),
+                show: contents,
+            };
+            (fleet.inventory.host(host).name.to_string(), look)
+        })
+        .collect();
+    let heard: Arc<dyn apply::Progress> = progress.clone();
+    let mut observed = connections.observe(looks, &heard, cancel).await;
+    progress.finish();
+    if cancel.is_cancelled() {
+        return Err(Failure::new(
+            "interrupted while looking at the hosts; nothing was changed",
+        ));
+    }
+    let mut seen = Vec::with_capacity(fleet.hosts.len());
+    let mut missed = Vec::new();
+    for &host in &fleet.hosts {
+        let name = fleet.inventory.host(host).name.to_string();
+        match observed.remove(&name) {
+            Some(Ok(observed)) => seen.push((host, observed)),
+            Some(Err(error)) => missed.push((name, error)),
+            // Only a cancellation leaves hosts out, and that was seen to above.
+            None => {}
+        }
+    }
+    let shared = ntpconf::Fleet::new(&fleet.inventory);
+    let wanted: Vec<Result<(HostPlan, DesiredHost), Vec<String>>> = seen
+        .par_iter()
+        .map(|(host, observed)| host_plan(fleet, &shared, *host, observed))
+        .collect();
+    let mut plans = Vec::with_capacity(wanted.len());
+    let mut problems = Vec::new();
+    let mut contents = HashMap::new();
+    for wanted in wanted {
+        match wanted {
+            Ok((plan, desired)) => {
+                contents.insert(plan.host.clone(), desired.contents);
+                plans.push(plan);
+            }
+            Err(whys) => problems.extend(whys),
+        }
+    }
+    if !problems.is_empty() {
+        problems.dedup();
+        let mut failure = Failure::new("configuration lines cannot be written; nothing was changed");
+        for problem in problems {
+            failure = failure.why(problem);
+        }
+        return Err(failure);
+    }
+    let sites = fleet
+        .hosts
+        .iter()
+        .map(|&host| (fleet.inventory.host(host).name.to_string(), site(fleet, host)))
+        .collect();
+    Ok(Planned {
+        plan: Plan::new(fleet.generation(), plans),
+        sites,
+        contents: Contents {
+            conf: contents,
+            artifacts: artifacts(fleet),
+        },
+        missed,
+    })
+}
+
+impl Planned {
+    /// What `apply` takes: the work of every planned host, and where contents come from.
+    pub fn work(self, vault: Mutex<Vault>) -> (Vec<HostWork>, Arc<dyn ContentSource>) {
+        let Self {
+            plan,
+            mut sites,
+            contents,
+            ..
+        } = self;
+        let work = plan
+            .hosts
+            .into_iter()
+            .map(|plan| HostWork {
+                site: sites.remove(&plan.host).unwrap_or_default(),
+                plan,
+            })
+            .collect();
+        (work, Arc::new(Source { contents, vault }))
+    }
+}
+
+fn site(fleet: &Fleet, host: HostId) -> Site {
+    let settings: &Settings = &fleet.inventory.entry(host).settings;
+    Site {
+        root: settings
+            .root
+            .as_deref()
+            .map(|root| fleet.inventory.fill(host, root).into_owned()),
+        keysdir: settings.keysdir.to_string(),
+        owner: settings.owner.as_deref().map(str::to_owned),
+        group: settings.file_group.as_deref().map(str::to_owned),
+    }
+}
+
+fn host_plan(
+    fleet: &Fleet,
+    shared: &ntpconf::Fleet<'_>,
+    host: HostId,
+    observed: &Observed,
+) -> Result<(HostPlan, DesiredHost), Vec<String>> {
+    let name = &*fleet.inventory.host(host).name;
+    let key_file = key_file(fleet, host).map_err(|why| vec![format!("{name}: {why}")])?;
+    let input = HostInput {
+        inventory: &fleet.inventory,
+        host,
+        needs: fleet.analysis.needs(host),
+        depth: fleet.analysis.depth(host),
+        fleet: shared,
+        media: &fleet.state.snapshot.media(name),
+        password: fleet.state.passwords.get(name),
+        key_file: key_file.as_ref(),
+    };
+    let desired = plan::desired(&input, &fleet.templates, observed)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok((desired.plan(observed), desired))
+}
+
+/// The symmetric key file of a host, if it holds any keys.
+fn key_file(fleet: &Fleet, host: HostId) -> Result<Option<Secret>, String> {
+    let needs = fleet.analysis.needs(host);
+    if needs.symmetric_keys.is_empty() {
+        return Ok(None);
+    }
+    let entry = fleet.inventory.entry(host);
+    let mut keys = Vec::with_capacity(needs.symmetric_keys.len());
+    for &id in &needs.symmetric_keys {
+        let Some(declared) = needs::symmetric_key(&fleet.inventory, entry.group, id) else {
+            // An id nobody declares is a finding of the trail rules.
+            continue;
+        };
+        let owner = symmetric_owner(&fleet.inventory, declared);
+        let value = fleet
+            .state
+            .symmetric
+            .get(&*owner)
+            .ok_or_else(|| format!("symmetric key {owner} is not in the vault"))?;
+        keys.push(symmetric_key(declared, value).map_err(|error| error.to_string())?);
+    }
+    key_file::lines(&keys, entry.settings.ntpd)
+        .map(Some)
+        .map_err(|error| error.to_string())
+}
+
+fn symmetric_key(declared: &inventory::SymmetricKey, value: &Secret) -> Result<SymmetricKey, media::Error> {
+    // An id out of range is a finding; 0 is refused below.
+    let id = u16::try_from(declared.id).unwrap_or(0);
+    let restrict = declared
+        .restrict
+        .iter()
+        .map(|addresses| addresses.parse())
+        .collect::<Result<_, _>>()?;
+    Ok(SymmetricKey::new(id, declared.kind.parse()?, value.clone())?.restricted_to(restrict))
+}
+
+/// Where contents are in the vault, by digest.
+fn artifacts(fleet: &Fleet) -> HashMap<Digest, ArtifactId> {
+    fleet
+        .state
+        .snapshot
+        .artifacts()
+        .map(|artifact| (artifact.digest, artifact.id))
+        .collect()
+}
+
+struct Contents {
+    conf: HashMap<String, std::collections::BTreeMap<String, Secret>>,
+    artifacts: HashMap<Digest, ArtifactId>,
+}
+
+/// Contents from the plan's own rendering, else from the vault.
+struct Source {
+    contents: Contents,
+    vault: Mutex<Vault>,
+}
+
+impl ContentSource for Source {
+    fn content(&self, host: &str, path: &str, digest: &Digest) -> Result<Secret, String> {
+        if let Some(content) = self.contents.conf.get(host).and_then(|files| files.get(path)) {
+            return Ok(content.clone());
+        }
+        let id = self
+            .contents
+            .artifacts
+            .get(digest)
+            .ok_or_else(|| format!("{path} is not in the vault"))?;
+        // A panic elsewhere cannot have left a read-only connection half changed.
+        let vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        vault.content(*id).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,35 @@
+//! Running asynchronous work, and stopping it in an orderly way on Ctrl-C and SIGTERM.
+
+use super::Failure;
+use crate::apply::Cancel;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs `work` to its end. The first signal asks it to stop (hosts in flight finish their phase); the second one
+/// ends the process at once.
+pub fn run<T>(work: impl AsyncFnOnce(Cancel) -> Result<T, Failure>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("cannot start worker threads").because(&error))?;
+    runtime.block_on(async {
+        let cancel = Cancel::default();
+        let failed = |error: std::io::Error| Failure::new("cannot listen for signals").because(&error);
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let asked = cancel.clone();
+        tokio::spawn(async move {
+            for time in 0.. {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if time > 0 {
+                    std::process::exit(130);
+                }
+                tracing::warn!("stopping: hosts in flight finish their phase; once more ends at once");
+                asked.cancel();
+            }
+        });
+        work(cancel).await
+    })
+}
