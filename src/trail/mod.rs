@@ -6,6 +6,7 @@ pub mod broadcast;
 pub mod catalogue;
 pub mod cryptotype;
 pub mod draw;
+pub mod explain_host;
 pub mod failure;
 #[cfg(test)]
 mod failure_tests;
