@@ -49,14 +49,15 @@ fn measure(file: &Path) {
     let start = Instant::now();
     let inventory = keytrail::inventory::load(&[file.to_owned()]).expect("the fleet loads");
     let elapsed = start.elapsed();
-    let size = std::fs::metadata(file).expect("the file is there").len();
+    let kilobytes = std::fs::metadata(file).expect("the file is there").len() / 1000;
+    let megabytes = f64::from(u32::try_from(kilobytes).expect("less than 4 TB")) / 1000.0;
     println!(
         "{:32} {:>9} hosts {:>7.1} MB {:>7.2} s {:>6.1} MB/s {:>5} MB resident",
         file.file_stem().unwrap_or_default().to_string_lossy(),
         inventory.hosts.len(),
-        size as f64 / 1e6,
+        megabytes,
         elapsed.as_secs_f64(),
-        size as f64 / 1e6 / elapsed.as_secs_f64(),
+        megabytes / elapsed.as_secs_f64(),
         peak_memory(),
     );
 }

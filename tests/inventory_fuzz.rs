@@ -117,7 +117,7 @@ fn apply(text: &str, edits: &[Edit]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, max_shrink_time: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, max_shrink_time: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_inventories(
@@ -134,7 +134,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
@@ -146,22 +146,20 @@ proptest! {
 
     #[test]
     fn a_password_never_shows(
-        secret in "[a-zA-Z0-9 &*!|>%@#,:'\"\\[\\]{}~-]{6,20}",
-        before in proptest::sample::select(vec!["", "&x ", "!!str ", "|\n      ", ">-\n      ", "'", "\"", "["]),
+        secret in "[a-zA-Z]{8,12}",
+        around in "[ *|>%@,:'\"\\[\\]{}~-]{0,3}",
+        before in proptest::sample::select(vec!["", "&x ", "!!str ", "|\n      ", ">-\n      ", "'", "\"", "[", "{ x: ", "{ x: 1, x: ", "\n      "]),
         rest in proptest::sample::select(vec!["", " # comment", "\n    nonsense: 1", "\n  b: { servers: [nobody] }", "\n\t x", " }"]),
     ) {
-        let text = format!("version: 1\nhosts:\n  a:\n    password: {before}{secret}{rest}\n");
-        if let Err(LoadFailure::Invalid { sources, findings }) = load_str(&text) {
-            let shown = super_text(&sources, &findings);
-            // A few characters of it may be part of anything else that is shown.
-            let visible: String = secret.chars().filter(|c| c.is_alphanumeric()).collect();
-            if visible.len() > 5 && secret.chars().all(char::is_alphanumeric) {
-                prop_assert!(!shown.contains(&secret), "{shown}");
+        let text = format!("version: 1\nhosts:\n  a:\n    password: {before}{around}{secret}{around}{rest}\n");
+        match load_str(&text) {
+            Err(LoadFailure::Invalid { sources, findings }) => {
+                let shown = keytrail::report::text(&sources, &findings, TextStyle::default()) + &json(&sources, &findings);
+                prop_assert!(!shown.contains(&secret), "{text}\n{shown}");
+                prop_assert!(!format!("{sources:?}").contains(&secret), "{sources:?}");
             }
+            Ok(inventory) => prop_assert!(!format!("{inventory:?}").contains(&secret), "{inventory:?}"),
+            Err(failure) => prop_assert!(false, "{failure}"),
         }
     }
-}
-
-fn super_text(sources: &[keytrail::inventory::Source], findings: &[keytrail::finding::Finding]) -> String {
-    text(sources, findings, TextStyle::default()) + &json(sources, findings)
 }

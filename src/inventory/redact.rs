@@ -1,6 +1,5 @@
 //! Literal passwords never reach a diagnostic: the text that is kept for showing lines has dots in their place.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 /// Stands for each character of a password. As a YAML scalar it is plain text, so the masked file still has
@@ -47,42 +46,52 @@ enum Front {
     Over,
 }
 
-/// For a file that cannot be parsed: masks what follows `password:` or `value:` on every line, unless it names
-/// a source (`{ env: … }`).
-pub fn mask_lines(text: &str) -> Cow<'_, str> {
-    let keys = ["password", "value"];
-    if !keys.iter().any(|key| text.contains(key)) {
-        return text.into();
-    }
+/// For a file that cannot be parsed: masks what follows a key like `password:` or `value:` on its line and on the
+/// deeper lines below, unless it names a source (`{ env: … }`). Rather too much than too little.
+pub fn mask_lines(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
+    // Indentation of the key whose value may go on.
+    let mut below = None;
     for line in text.split_inclusive('\n') {
-        let after = keys
-            .iter()
-            .filter_map(|key| line.find(key).map(|at| at + key.len()))
-            .min();
-        let Some(after) = after else {
-            masked.push_str(line);
-            continue;
-        };
-        masked.push_str(&line[..after]);
-        let rest = &line[after..];
-        let value = rest.trim_start_matches(['"', '\'', ' ', ':', '{']);
-        let from_elsewhere = ["env", "file", "command"]
-            .iter()
-            .any(|source| value.starts_with(source));
-        if from_elsewhere {
-            masked.push_str(rest);
-        } else {
-            masked.extend(rest.chars().map(|c| {
-                if c.is_alphanumeric() || c.is_ascii_punctuation() && c != ':' {
-                    DOT
+        let indent = line.len() - line.trim_start().len();
+        let blank = line.trim().is_empty();
+        below = below.filter(|&key| blank || indent > key);
+        let shown = match (below, behind_key(line)) {
+            (Some(_), _) => 0,
+            (None, Some(behind)) => {
+                let value = line[behind..].trim_start_matches(['"', '\'', ' ', ':', '{']);
+                if ["env", "file", "command"]
+                    .iter()
+                    .any(|source| value.starts_with(source))
+                {
+                    line.len()
                 } else {
-                    c
+                    below = Some(indent);
+                    behind
                 }
-            }));
-        }
+            }
+            (None, None) => line.len(),
+        };
+        masked.push_str(&line[..shown]);
+        masked.extend(
+            line[shown..]
+                .chars()
+                .map(|c| if c.is_whitespace() || c == ':' { c } else { DOT }),
+        );
     }
-    masked.into()
+    masked
+}
+
+/// Where a key that may be a password's ends in a line.
+fn behind_key(line: &str) -> Option<usize> {
+    let lower = line.to_ascii_lowercase();
+    let at = ["pass", "value"].iter().filter_map(|key| lower.find(key)).min()?;
+    let rest = &line[at..];
+    Some(
+        at + rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len()),
+    )
 }
 
 #[cfg(test)]
@@ -100,8 +109,12 @@ mod tests {
         let anchored = "a: &b !c 'd &e'";
         let value = 3..anchored.len();
         assert_eq!(mask(anchored, std::slice::from_ref(&value)), "a: &b !c •• •••");
-        let kept = mask_lines("password: { env: PW }\npassword: hunter2 # no\nhost: {password: hunter2}\n")
-            .into_owned();
-        assert!(kept.contains("env: PW") && !kept.contains("hunter2"), "{kept}");
+        let text = "password: { env: PW }\npassword: hunter2 # no\na: {Passwort: hunter2}\n- value: |\n    hunter2\n\n    hunter2\nb: c\n";
+        let kept = mask_lines(text);
+        assert!(
+            kept.contains("env: PW") && kept.ends_with("b: c\n") && !kept.contains("hunter2"),
+            "{kept}"
+        );
+        assert_eq!(kept.chars().count(), text.chars().count());
     }
 }

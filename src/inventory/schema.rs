@@ -80,7 +80,7 @@ fn any_scalar_is_text(schema: &mut Value) {
             if let Some(types) = object.get_mut("type").filter(|_| bare) {
                 match types {
                     Value::String(text) if text == "string" => {
-                        *types = json!(["string", "number", "boolean"])
+                        *types = json!(["string", "number", "boolean"]);
                     }
                     Value::Array(all) if all.contains(&json!("string")) => {
                         let new = ["number", "boolean"].map(Value::from);

@@ -70,9 +70,8 @@ pub enum RawPassword {
 }
 
 /// Where a password is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[schemars(rename = "PasswordSource")]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "PasswordSource", deny_unknown_fields)]
 pub struct RawPasswordSource {
     /// An environment variable of keytrail.
     pub env: Option<Box<str>>,
@@ -96,8 +95,21 @@ impl<'de> Deserialize<'de> for RawPassword {
                 Ok(RawPassword::Literal(Secret::from(text)))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawPassword, A::Error> {
-                let source = RawPasswordSource::deserialize(MapAccessDeserializer::new(map))?;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawPassword, A::Error> {
+                let mut source = RawPasswordSource::default();
+                // By hand: serde's own message for an unknown field would quote what may be a password.
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "env" => source.env = Some(map.next_value()?),
+                        "file" => source.file = Some(map.next_value()?),
+                        "command" => source.command = Some(map.next_value()?),
+                        _ => {
+                            return Err(de::Error::custom(
+                                "a password comes from `env`, `file` or `command`",
+                            ));
+                        }
+                    }
+                }
                 let given = [
                     source.env.is_some(),
                     source.file.is_some(),

@@ -419,12 +419,14 @@ impl<'a> Tree<'a> {
         any
     }
 
-    /// Reports a key that is in its mapping twice.
+    /// Reports a key that is in its mapping twice. Below `password` a key may be part of one.
     fn duplicate(&self, first: NodeId, again: NodeId) {
+        let key = self.text(again).filter(|_| !self.hiding).unwrap_or("…");
+        let (first, again) = (self.node(first).span, self.node(again).span);
         self.report(duplicate_key(
-            self.text(again).unwrap_or("[…]"),
-            self.node(first).span.place(self.source),
-            self.node(again).span.place(self.source),
+            key,
+            first.place(self.source),
+            again.place(self.source),
         ));
     }
 }
