@@ -82,7 +82,15 @@ pub(super) fn failure(output: &Output) -> PhaseError {
         .partition(|line| line.starts_with("keytrail: "));
     let stderr = tools.join("\n");
     let Some(message) = ours.last().and_then(|line| line.strip_prefix("keytrail: ")) else {
-        return not_started(output.status, stderr);
+        // What said no may have said so on standard output, where no script of ours has written anything.
+        let said = String::from_utf8_lossy(output.stdout.expose());
+        let said = if said.contains("keytrail-reply") {
+            ""
+        } else {
+            said.trim()
+        };
+        let said: String = said.chars().take(500).collect();
+        return not_started(output.status, format!("{stderr}\n{said}").trim().to_owned());
     };
     // The cause in the tool's own words belongs beside ours: "cannot write to /etc/ntp/crypto: Read-only file system".
     let cause = CAUSES.iter().find(|(cause, _)| stderr.contains(cause));
@@ -120,6 +128,11 @@ const CAUSES: &[(&str, &str)] = &[
     (
         "No space left on device",
         "free some space there, then run it again; nothing was changed",
+    ),
+    (
+        // What dash says of a full disk.
+        "I/O error",
+        "free some space there, or look at the disk's health, then run it again",
     ),
     (
         "Disk quota exceeded",
@@ -233,8 +246,9 @@ mod tests {
 
         let (message, help, _) = failed(1, "sudo: a password is required\n");
         assert!(message.contains("password") && help.contains("NOPASSWD"));
-        let (message, ..) = failed(1, "This account is currently not available.\n");
+        let (message, _, stderr) = failed(1, "This account is currently not available.\n");
         assert!(message.contains("ran no command (exit status 1)"));
+        assert!(stderr.contains("not available"));
         let (_, help, _) = failed(
             3,
             "keytrail: /etc/ntp.conf has been changed since the plan was made\n",

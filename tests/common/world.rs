@@ -1,11 +1,14 @@
 //! A small fleet for tests of `apply`: what each host should hold, made up, and where it really lands.
 
+use super::Lab;
 use keytrail::apply::{
-    Cancel, Connect, ContentSource, Event, Fleet, HostWork, Limits, Look, PhaseError, Progress, Report,
-    Silent, Site, apply,
+    Cancel, Connect, ContentSource, Event, Fleet, HostWork, Limits, Look, Outcome, Phase, PhaseError,
+    Progress, Report, Silent, Site, apply,
 };
 use keytrail::digest::Digest;
 use keytrail::plan::{self, Desired, FileSpec, Observed};
+use keytrail::remote::fake::{FakeHost, Fault};
+use keytrail::remote::{ControlDir, LocalHost};
 use keytrail::secret::Secret;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -256,5 +259,52 @@ pub fn limits() -> Limits {
     Limits {
         jobs: 4,
         ..Limits::default()
+    }
+}
+
+/// A fleet over the sshd of a laboratory.
+pub fn over_ssh(lab: &Lab) -> Arc<Fleet<impl Connect>> {
+    let (config, control) = (lab.servers.config(), Arc::clone(&lab.control));
+    Fleet::new(
+        By(move |name: &str| {
+            let mut options = keytrail::remote::SshOptions::new(name);
+            options.config = Some(config.clone());
+            keytrail::remote::SshHost::new(options, Arc::<ControlDir>::clone(&control))
+        }),
+        limits(),
+    )
+}
+
+/// This machine.
+pub fn here() -> Arc<Fleet<impl Connect>> {
+    Fleet::new(By(|_: &str| LocalHost), limits())
+}
+
+/// This machine, with faults before the first calls to the hosts named `bad`.
+pub fn with_faults(faults: Vec<Fault>) -> Arc<Fleet<impl Connect>> {
+    Fleet::new(
+        By(move |name: &str| {
+            let faults = if name.starts_with("bad") {
+                faults.clone()
+            } else {
+                Vec::new()
+            };
+            FakeHost::new(LocalHost, faults)
+        }),
+        limits(),
+    )
+}
+
+/// The parts of a failure: phase, message, help, what the tools said.
+#[track_caller]
+pub fn failed(outcome: &Outcome) -> (Phase, &str, &str, &str) {
+    match outcome {
+        Outcome::Failed {
+            phase,
+            message,
+            help,
+            stderr,
+        } => (*phase, message, help.as_deref().unwrap_or_default(), stderr),
+        other => panic!("{other:?}"),
     }
 }

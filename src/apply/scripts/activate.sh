@@ -22,7 +22,7 @@ main() {
     elif [ -n "$restart" ]; then
         trap '' HUP INT TERM PIPE
         keep_state
-        echo restarting >"$state/pending" || stop 4 "cannot write to $keysdir"
+        true >"$state/pending" || stop 4 "cannot write to $keysdir"
     fi
     [ -z "$restart" ] || restart
     clean
@@ -97,7 +97,8 @@ compare() {
                 continue
                 ;;
         esac
-        printf '%s %s %s %s %s %s\n' "$verb" "$old" "$new" "$mode" "$index" "$final" >>todo
+        printf '%s %s %s %s %s %s\n' "$verb" "$old" "$new" "$mode" "$index" "$final" >>todo ||
+            stop 4 "cannot write to $keysdir"
     done <manifest
 }
 
@@ -124,6 +125,8 @@ keep_state() {
 # one stays, and only files it does not speak of are added.
 record() {
     keep_state
+    undo='' switched=''
+    trap 'unbuild; rm -rf "$stage"' EXIT
     undo=$(mktemp -d "$state/undo-XXXXXX") || stop 4 "cannot write to $keysdir"
     true >"$undo/list" || stop 4 "cannot write to $keysdir"
     copies=0
@@ -153,12 +156,10 @@ record() {
     done <todo
 }
 
-# Makes every new link and file beside the old one, owner and mode before content, so that nothing is left to
-# do that needs space.
+# Makes every new link and file beside the old one, owner and mode before content, so that little is left to do
+# that needs space.
 build() {
-    trap 'unbuild; rm -rf "$stage"' EXIT
     number=0
-    true >made || stop 4 "cannot write to $keysdir"
     while read -r verb old new mode index final; do
         number=$((number + 1))
         beside=${final%/*}/.keytrail-new-$$-$number
@@ -170,22 +171,23 @@ build() {
                     stop 4 "cannot make the directory ${path%/*}"
                 sweep "${final%/*}"
                 true >"$beside" || stop 4 "cannot write to ${path%/*}"
-                echo "$beside" >>made
                 [ ! -e "$final" ] || like "$final" "$beside"
                 own "$beside" || stop 4 "$cannot_own"
                 chmod "$mode" "$beside" || stop 4 "cannot set the mode of $path"
                 cat "$index" >"$beside" || stop 4 "cannot write $path"
                 ;;
-            *) continue ;;
         esac
-        [ "$verb" = conf ] || echo "$beside" >>made
     done <todo
 }
 
+# What was made beside and has not been put in place.
 unbuild() {
-    while read -r beside; do
-        rm -f "$beside"
-    done <made
+    number=0
+    while read -r verb old new mode index final; do
+        number=$((number + 1))
+        rm -f "${final%/*}/.keytrail-new-$$-$number"
+    done <todo
+    [ -n "$switched" ] || rm -rf "$undo"
 }
 
 # Gives NEW the owner, group and SELinux label of OLD.
@@ -200,14 +202,17 @@ like() { # OLD NEW
 # From here to the end of the renames nothing may stop us: not a lost connection, not a signal.
 switch() {
     trap '' HUP INT TERM PIPE
-    { echo "${undo##*/}" >undo-name && mv -f undo-name "$state/undo" && echo switching >"$state/pending"; } ||
-        stop 4 "cannot write to $keysdir"
-    set -- "$root$keysdir" "$state" "$state/pending" "$undo" "$undo"/*
-    while read -r beside; do
-        set -- "$@" "${beside%/*}"
-        [ -L "$beside" ] || set -- "$@" "$beside"
-    done <made
-    flush "$@"
+    { echo "${undo##*/}" >undo-name && mv -f undo-name "$state/undo"; } || stop 4 "cannot write to $keysdir"
+    switched=yes
+    true >"$state/pending" || stop 4 "cannot write to $keysdir"
+    set -- "$state" "$state/pending" "$undo" "$undo"/*
+    number=0
+    while read -r verb old new mode index final; do
+        number=$((number + 1))
+        [ "$verb" != conf ] || set -- "$@" "${final%/*}" "${final%/*}/.keytrail-new-$$-$number"
+    done <todo
+    flush "$root$keysdir" "$@"
+    set -- "$root$keysdir"
     number=0
     while read -r verb old new mode index final; do
         number=$((number + 1))
@@ -220,11 +225,8 @@ switch() {
             stop 4 "cannot put $path in place; everything is as it was before"
         }
         echo "$verb $path"
+        [ "$verb" != conf ] || set -- "$@" "${final%/*}"
     done <todo
-    set -- "$root$keysdir"
-    while read -r beside; do
-        set -- "$@" "${beside%/*}"
-    done <made
     flush "$@"
 }
 

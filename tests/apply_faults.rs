@@ -1,0 +1,440 @@
+//! The phases where something goes wrong: input cut short or damaged, hosts that changed, fail, or are not there.
+
+mod common;
+
+use common::Lab;
+use common::world::{By, CONF, KEYS, MARKER, Recorder, World, failed, here, limits, over_ssh, with_faults};
+use keytrail::apply::{Cancel, Connect, ContentSource, Fleet, Outcome, Phase, PhaseError, apply};
+use keytrail::plan::Action;
+use keytrail::remote::fake::{FakeHost, Fault};
+use keytrail::remote::{LocalHost, Unreachable};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Arc;
+
+#[tokio::test]
+async fn input_cut_short_is_never_acted_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.add("bad", 0);
+    let before = world.tree("bad");
+    let observed = world.observe(&here()).await;
+    // Inputs are some kilobytes: 512-byte blocks after a prelude of about a hundred bytes.
+    for cut in [0, 1, 40, 90, 400, 700, 1100, 1400, 2000, 2500, 3000] {
+        let staged = world
+            .run(&with_faults(vec![Fault::Cut(cut)]), world.work(&observed))
+            .await;
+        assert!(!staged.is_good());
+        let mut after = world.tree("bad");
+        after.retain(|path, _| !["etc/ntp/", "etc/ntp/crypto/"].contains(&path.as_str()));
+        assert_eq!(after, before, "stage, cut at {cut}");
+
+        let fleet = with_faults(vec![Fault::None, Fault::Cut(cut)]);
+        let host = format!("bad{cut}");
+        let mut activating = World::new(dir.path());
+        activating.add(&host, 0);
+        let conf = activating.read(&host, CONF);
+        let report = activating.apply_after_observing(&fleet, &here()).await;
+        assert!(!report.is_good());
+        let tree = activating.tree(&host);
+        assert!(
+            !tree.values().any(|value| value.starts_with("->")),
+            "activate, cut at {cut}: {tree:?}"
+        );
+        assert_eq!(activating.read(&host, CONF), conf);
+        assert!(!tree.keys().any(|path| path.contains(".keytrail-")), "{tree:?}");
+        assert!(!activating.path(&host, KEYS).join(".keytrail").exists());
+    }
+    let report = world.apply(&here()).await;
+    assert!(report.is_good(), "{report:?}");
+}
+
+impl World {
+    /// Observes by one fleet, applies by another.
+    async fn apply_after_observing<A: Connect, B: Connect>(
+        &self,
+        fleet: &Arc<Fleet<A>>,
+        looking: &Arc<Fleet<B>>,
+    ) -> keytrail::apply::Report {
+        let work = self.work(&self.observe(looking).await);
+        self.run(fleet, work).await
+    }
+}
+
+#[tokio::test]
+async fn damaged_input_is_never_acted_on() {
+    let dir = tempfile::tempdir().unwrap();
+    // From its end a stream is: two empty blocks; then, member by member, a block of content and one of header; the
+    // manifest's; the prelude. The first byte of a block is content, a name or a verb, the 110th content or a path.
+    let places = (1..=6).flat_map(|block| [1024 + 512 * block - 1, 1024 + 512 * block - 110]);
+    for at in places {
+        for activating in [false, true] {
+            let mut world = World::new(dir.path());
+            let host = format!("bad{at}{activating}");
+            world.add(&host, 0);
+            let fault = vec![Fault::Damage(at)];
+            let fault = if activating {
+                [vec![Fault::None], fault].concat()
+            } else {
+                fault
+            };
+            let observed = world.observe(&here()).await;
+            let report = world.run(&with_faults(fault), world.work(&observed)).await;
+            let done = world.tree(&host);
+            if report.is_good() {
+                // The byte was between members, where nothing is.
+                assert!(world.apply(&here()).await.is_unchanged(), "{at}");
+                continue;
+            }
+            assert!(
+                !done.values().any(|value| value.starts_with("->")),
+                "{at}: {done:?}"
+            );
+            assert_eq!(world.read(&host, CONF), "driftfile /var/lib/ntp/drift\n");
+            assert_eq!(world.restarts(&host), 0);
+            assert!(!done.keys().any(|path| path.contains(".keytrail-")), "{done:?}");
+            let report = world.apply(&here()).await;
+            assert!(report.is_good(), "{at}: {report:?}");
+            assert_eq!(
+                world.tree(&host).len(),
+                9,
+                "nothing astray: {:?}",
+                world.tree(&host)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_changed_since_the_plan_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.add("one", 0);
+    let work = world.work(&world.observe(&here()).await);
+    fs::write(world.path("one", CONF), "by hand\n").unwrap();
+    let report = world.run(&here(), work.clone()).await;
+    let (phase, message, help, _) = failed(&report.hosts["one"]);
+    assert_eq!(
+        (phase, message),
+        (
+            Phase::Activate,
+            "/etc/ntp.conf has been changed since the plan was made"
+        )
+    );
+    assert!(help.contains("new plan"));
+    assert_eq!(world.read("one", CONF), "by hand\n");
+    assert!(
+        !world.path("one", KEYS).join("ntpkey_host_one").is_symlink(),
+        "all or nothing"
+    );
+
+    fs::remove_file(world.path("one", CONF)).unwrap();
+    let report = world.run(&here(), work.clone()).await;
+    assert!(failed(&report.hosts["one"]).1.contains("has been changed"));
+
+    // Media of the same name and other content, and something in the way.
+    let key = world.path("one", KEYS).join("ntpkey_RSAhost_one.4004178806");
+    fs::write(&key, "somebody's").unwrap();
+    let report = world.run(&here(), work.clone()).await;
+    let (phase, message, ..) = failed(&report.hosts["one"]);
+    assert_eq!(phase, Phase::Stage);
+    assert!(
+        message.contains("is there already with other content"),
+        "{message}"
+    );
+    assert_eq!(fs::read_to_string(&key).unwrap(), "somebody's");
+
+    // A plan that knows of the damage repairs it.
+    fs::write(world.path("one", CONF), "driftfile /var/lib/ntp/drift\n").unwrap();
+    let report = world.apply(&here()).await;
+    assert!(report.is_good(), "{report:?}");
+    assert!(fs::read_to_string(&key).is_ok_and(|text| text.contains(MARKER)));
+
+    // A link that somebody moved in between.
+    world.renew("one", 0, 4_004_200_000);
+    let work = world.work(&world.observe(&here()).await);
+    let link = world.path("one", KEYS).join("ntpkey_host_one");
+    fs::remove_file(&link).unwrap();
+    symlink("elsewhere", &link).unwrap();
+    let report = world.run(&here(), work).await;
+    assert!(
+        failed(&report.hosts["one"])
+            .1
+            .contains("ntpkey_host_one has been changed")
+    );
+}
+
+#[tokio::test]
+async fn a_run_interrupted_anywhere_is_finished_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.add("bad", 0);
+    // The host does its work and cannot say so.
+    let observed = world.observe(&here()).await;
+    for fault in [vec![Fault::Deaf], vec![Fault::None, Fault::Deaf]] {
+        let report = world.run(&with_faults(fault), world.work(&observed)).await;
+        assert!(
+            matches!(&report.hosts["bad"], Outcome::Unreachable { message, .. } if message.contains("lost"))
+        );
+    }
+    assert!(
+        world.apply(&here()).await.is_unchanged(),
+        "all was done, and is seen to be"
+    );
+
+    // A host that went down between two renames: links of two generations, and the mark that says so.
+    let first = world.tree("bad");
+    world.renew("bad", 0, 4_004_200_000);
+    assert!(world.apply(&here()).await.is_good());
+    let keys = world.path("bad", KEYS);
+    fs::remove_file(keys.join("ntpkey_host_bad")).unwrap();
+    symlink("ntpkey_RSAhost_bad.4004178806", keys.join("ntpkey_host_bad")).unwrap();
+    fs::write(keys.join(".keytrail/pending"), "switching\n").unwrap();
+    let leftover = keys.join(".keytrail-new-2000000000-1");
+    symlink("x", &leftover).unwrap();
+    fs::create_dir(keys.join(".keytrail-stage-2000000000-abcdef")).unwrap();
+    let report = world.apply(&here()).await;
+    assert!(report.is_good(), "{report:?}");
+    assert!(world.apply(&here()).await.is_unchanged());
+    let tree = world.tree("bad");
+    assert!(
+        !tree.keys().any(|path| path.contains(".keytrail-")),
+        "leftovers are removed: {tree:?}"
+    );
+    // The way back leads to the last complete generation, not to the mixture.
+    let undo = keys
+        .join(".keytrail")
+        .join(fs::read_to_string(keys.join(".keytrail/undo")).unwrap().trim());
+    let list = fs::read_to_string(undo.join("list")).unwrap();
+    for (link, target) in first.iter().filter(|(_, target)| target.starts_with("->")) {
+        let target = target.trim_start_matches("-> ");
+        assert!(list.contains(&format!("link {target} /{link}\n")), "{list}");
+    }
+}
+
+#[tokio::test]
+async fn waves_follow_each_other_and_stop_where_one_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    for (host, wave) in [("a0", 0), ("b1", 1), ("bad1", 1), ("c2", 2)] {
+        world.add(host, wave);
+    }
+    let events = Arc::new(Recorder::default());
+    let work = world.work(&world.observe(&here()).await);
+    let fault = Fault::Answer {
+        status: 4,
+        stderr: "keytrail: cannot write to /etc/ntp/crypto\nmv: No space left on device\n".into(),
+    };
+    let fleet = with_faults(vec![Fault::None, fault]);
+    let contents: Arc<dyn ContentSource> = Arc::clone(&world.contents) as _;
+    let report = apply(
+        &fleet,
+        work,
+        contents,
+        Arc::clone(&events) as _,
+        &Cancel::default(),
+    )
+    .await;
+    assert!(!report.is_good());
+    let (phase, message, help, _) = failed(&report.hosts["bad1"]);
+    assert_eq!(phase, Phase::Activate);
+    assert_eq!(
+        message,
+        "cannot write to /etc/ntp/crypto: No space left on device"
+    );
+    assert!(help.contains("free some space"));
+    assert!(
+        matches!(report.hosts["b1"], Outcome::Changed { .. }),
+        "its wave is finished"
+    );
+    assert_eq!(
+        report.hosts["c2"],
+        Outcome::NotReached {
+            message: "1 host failed in wave 1".into()
+        }
+    );
+    assert_eq!(
+        report.hosts.keys().collect::<Vec<_>>(),
+        ["a0", "b1", "bad1", "c2"]
+    );
+    let events = std::mem::take(&mut *events.0.lock().unwrap());
+    let position = |text: &str| {
+        events
+            .iter()
+            .position(|event| event == text)
+            .unwrap_or_else(|| panic!("{events:?}"))
+    };
+    assert_eq!(events[0], "stage 4");
+    assert!(position("c2 stage done") < position("activate 0 1"));
+    assert!(position("a0 activate done") < position("activate 1 2"));
+    assert_eq!(events.last().unwrap(), "stopped 1: 1 host failed in wave 1");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["hosts"]["bad1"]["outcome"], "failed");
+    assert_eq!(json["hosts"]["c2"]["outcome"], "not-reached");
+
+    let report = world.apply(&here()).await;
+    assert!(report.is_good());
+    assert!(matches!(report.hosts["a0"], Outcome::Unchanged));
+}
+
+#[tokio::test]
+async fn nothing_is_activated_unless_all_is_staged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    for host in ["a", "bad", "c"] {
+        world.add(host, 0);
+    }
+    let work = world.work(&world.observe(&here()).await);
+    let refuse = Fault::Refuse(Unreachable::Connect("Connection refused".into()));
+    let report = world.run(&with_faults(vec![refuse.clone()]), work.clone()).await;
+    assert!(matches!(
+        report.hosts["bad"],
+        Outcome::Unreachable {
+            phase: Phase::Stage,
+            ..
+        }
+    ));
+    for host in ["a", "c"] {
+        assert!(matches!(report.hosts[host], Outcome::NotReached { .. }));
+        assert_eq!(world.restarts(host), 0);
+        assert!(
+            !world
+                .path(host, KEYS)
+                .join(format!("ntpkey_host_{host}"))
+                .is_symlink()
+        );
+    }
+    // Unless asked for.
+    let mut limits = limits();
+    limits.skip_unreachable = true;
+    let faults = vec![refuse];
+    let fleet = Fleet::new(
+        By(move |name: &str| {
+            FakeHost::new(LocalHost, if name == "bad" { faults.clone() } else { Vec::new() })
+        }),
+        limits,
+    );
+    let report = world.run(&fleet, work).await;
+    assert!(matches!(report.hosts["bad"], Outcome::Unreachable { .. }));
+    assert!(matches!(report.hosts["a"], Outcome::Changed { .. }));
+    assert!(!report.is_good(), "a host left out is not a success");
+}
+
+/// Asks to stop when the host `h5` is begun.
+struct StopAt(Cancel);
+impl keytrail::apply::Progress for StopAt {
+    fn event(&self, event: keytrail::apply::Event<'_>) {
+        if matches!(
+            event,
+            keytrail::apply::Event::Started {
+                host: "h5",
+                phase: Phase::Activate
+            }
+        ) {
+            self.0.cancel();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_run_leaves_no_host_halfway() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    for host in 0..12 {
+        world.add(&format!("h{host}"), host);
+    }
+    let work = world.work(&world.observe(&here()).await);
+    let cancel = Cancel::default();
+    let contents: Arc<dyn ContentSource> = Arc::clone(&world.contents) as _;
+    let report = apply(&here(), work, contents, Arc::new(StopAt(cancel.clone())), &cancel).await;
+    assert!(report.cancelled && !report.is_good());
+    for host in 0..12 {
+        let name = format!("h{host}");
+        if host <= 5 {
+            assert!(matches!(report.hosts[&name], Outcome::Changed { .. }), "{name}");
+        } else {
+            assert_eq!(
+                report.hosts[&name],
+                Outcome::NotReached {
+                    message: "stopped on request".into()
+                }
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_written_says_why() {
+    let mut lab = Lab::new();
+    let mut world = World::new(lab.dir.path());
+    world.add("one", 0);
+    // Nobody's login; as root the server becomes nobody first.
+    let become_nobody = "ForceCommand exec setpriv --reuid=65534 --regid=65534 --clear-groups -- sh -c \"$SSH_ORIGINAL_COMMAND\"";
+    let root = rustix::process::geteuid().is_root();
+    let lines: &[&str] = if root { &[become_nobody] } else { &[] };
+    lab.start("one", lines);
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let fleet = over_ssh(&lab);
+    if !root {
+        fs::set_permissions(world.path("one", "etc"), fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    let report = world.apply(&fleet).await;
+    let (phase, message, help, stderr) = failed(&report.hosts["one"]);
+    assert_eq!(phase, Phase::Stage);
+    assert!(
+        message.contains("Permission denied") && message.contains("/etc/ntp"),
+        "{message}"
+    );
+    assert!(help.contains("ssh.become"), "{help}");
+    assert!(stderr.contains("mkdir"), "{stderr}");
+    fs::set_permissions(world.path("one", "etc"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    // A directory that is a file; a root that is not there.
+    let local = here();
+    fs::create_dir_all(world.path("one", "etc/ntp")).unwrap();
+    fs::write(world.path("one", KEYS), "").unwrap();
+    let observed = world.observe(&local).await;
+    let Err(PhaseError::Failed { message, .. }) = &observed["one"] else {
+        panic!("{observed:?}")
+    };
+    assert_eq!(message, "/etc/ntp/crypto is not a directory");
+    fs::remove_dir_all(world.root("one")).unwrap();
+    let observed = world.observe(&local).await;
+    let Err(PhaseError::Failed { message, .. }) = &observed["one"] else {
+        panic!("{observed:?}")
+    };
+    assert!(
+        message.starts_with("the root directory ") && message.ends_with(" does not exist"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn contents_that_are_not_what_was_planned_are_not_sent() {
+    struct Wrong;
+    impl ContentSource for Wrong {
+        fn content(
+            &self,
+            _: &str,
+            _: &str,
+            _: &keytrail::digest::Digest,
+        ) -> Result<keytrail::secret::Secret, String> {
+            Ok("something else".into())
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.add("one", 0);
+    let work = world.work(&world.observe(&here()).await);
+    assert!(
+        work[0]
+            .plan
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::PutFile { .. }))
+    );
+    let silent = Arc::new(keytrail::apply::Silent);
+    let report = apply(&here(), work, Arc::new(Wrong), silent, &Cancel::default()).await;
+    assert!(failed(&report.hosts["one"]).1.contains("make a new plan"));
+    assert!(!world.path("one", KEYS).exists());
+}
