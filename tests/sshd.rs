@@ -95,7 +95,7 @@ async fn an_unknown_host_key_is_refused_unless_asked_for() {
         matches!(&refused, Unreachable::HostKey(why) if why.contains("host key is known for one")),
         "{refused:?}"
     );
-    assert!(refused.help().contains("accept_new"));
+    assert!(refused.help().contains("accept-new"));
     assert_eq!(
         fs::read_to_string(lab.servers.known_hosts()).unwrap(),
         "",

@@ -73,3 +73,43 @@ impl Connect for InventoryConnect {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn options_come_from_the_inventory() {
+        let inventory = crate::inventory::load_str(
+            "version: 1\n\
+             defaults:\n  ssh: { user: ops, port: 2222, become: sudo, proxy_jump: gate }\n\
+             groups:\n  red: { identity: iff, trusted: [mort] }\n\
+             hosts:\n  mort: { group: red, reference_clock: true, connection: local }\n  \
+             paper: { group: red, servers: [mort], connection: export }\n  \
+             'leaf[01-20]': { group: red, servers: [mort], address: 'leaf{}.example' }\n",
+        )
+        .unwrap();
+        let control = Arc::new(ControlDir::new(Path::new("/tmp")).unwrap());
+        let connect = InventoryConnect::new(Arc::new(inventory), control);
+        let id = connect.inventory.find("leaf07").unwrap();
+        let Connection::Ssh(ssh) = &connect.inventory.entry(id).settings.connection else {
+            panic!("not ssh")
+        };
+        let options = connect.options(id, ssh);
+        assert_eq!(options.host, "leaf07.example");
+        assert_eq!(
+            (
+                options.user.as_deref(),
+                options.port,
+                options.proxy_jump.as_deref()
+            ),
+            (Some("ops"), Some(2222), Some("gate"))
+        );
+        assert_eq!(options.elevate, Some(Elevate::Sudo));
+        assert!(!options.accept_new);
+        assert!(matches!(connect.connect("mort"), Ok(Target::Local(_))));
+        assert!(connect.connect("paper").unwrap_err().contains("export"));
+        assert!(connect.connect("nobody").is_err());
+    }
+}

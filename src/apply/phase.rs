@@ -156,7 +156,7 @@ const CAUSES: &[(&str, &str)] = &[
     ),
     (
         "invalid group",
-        "set `group` of the files to a group that exists on the host, or leave it out",
+        "set `file_group` to a group that exists on the host, or leave it out",
     ),
     ("File name too long", "shorten the host's or the group's name"),
 ];

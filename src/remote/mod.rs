@@ -69,8 +69,8 @@ impl Unreachable {
                  host's console; only then remove the old line from known_hosts"
             }
             Self::HostKey(_) => {
-                "check the host's key and add it to known_hosts (`ssh-keyscan`, then compare), or say `accept_new: true` \
-                 under `ssh:` for first contacts"
+                "check the host's key and add it to known_hosts (`ssh-keyscan`, then compare), or say `host_keys: \
+                 accept-new` under `ssh:` for first contacts"
             }
             Self::Lost(_) => "run it again: what was done is seen and not done twice",
             Self::TimedOut(_) => {
