@@ -5,15 +5,11 @@ use super::fleet::Fleet;
 use super::progress::Progress;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
 use crate::digest::Digest;
-use crate::inventory::{self, HostId, Settings};
-use crate::media::symmetric::SymmetricKey;
-use crate::media::{self, key_file};
-use crate::mint::symmetric_owner;
+use crate::inventory::{HostId, Settings};
 use crate::ntpconf;
 use crate::plan::{self, DesiredHost, HostInput, HostPlan, Observed, Plan};
 use crate::remote::ControlDir;
 use crate::secret::Secret;
-use crate::trail::needs;
 use crate::vault::{ArtifactId, Vault};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -172,57 +168,27 @@ fn host_plan(
     observed: &Observed,
 ) -> Result<(HostPlan, DesiredHost), Vec<String>> {
     let name = &*fleet.inventory.host(host).name;
-    let key_file = key_file(fleet, host).map_err(|why| vec![format!("{name}: {why}")])?;
+    let needs = fleet.analysis.needs(host);
+    let value = |owner: &str| fleet.state.symmetric.get(owner);
+    let key_file =
+        plan::key_file(&fleet.inventory, host, needs, &value).map_err(|error| vec![error.to_string()])?;
+    // A private certificate's key is the trusted host's own file, encrypted with its password.
+    let owner = needs
+        .private_certificate_of
+        .map_or(name, |trusted| &fleet.inventory.host(trusted).name);
     let input = HostInput {
         inventory: &fleet.inventory,
         host,
-        needs: fleet.analysis.needs(host),
+        needs,
         depth: fleet.analysis.depth(host),
         fleet: shared,
         media: &fleet.state.snapshot.media(name),
-        password: fleet.state.passwords.get(name),
+        password: fleet.state.passwords.get(owner),
         key_file: key_file.as_ref(),
     };
     let desired = plan::desired(&input, &fleet.templates, observed)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     Ok((desired.plan(observed), desired))
-}
-
-/// The symmetric key file of a host, if it holds any keys.
-fn key_file(fleet: &Fleet, host: HostId) -> Result<Option<Secret>, String> {
-    let needs = fleet.analysis.needs(host);
-    if needs.symmetric_keys.is_empty() {
-        return Ok(None);
-    }
-    let entry = fleet.inventory.entry(host);
-    let mut keys = Vec::with_capacity(needs.symmetric_keys.len());
-    for &id in &needs.symmetric_keys {
-        let Some(declared) = needs::symmetric_key(&fleet.inventory, entry.group, id) else {
-            // An id nobody declares is a finding of the trail rules.
-            continue;
-        };
-        let owner = symmetric_owner(&fleet.inventory, declared);
-        let value = fleet
-            .state
-            .symmetric
-            .get(&*owner)
-            .ok_or_else(|| format!("symmetric key {owner} is not in the vault"))?;
-        keys.push(symmetric_key(declared, value).map_err(|error| error.to_string())?);
-    }
-    key_file::lines(&keys, entry.settings.ntpd)
-        .map(Some)
-        .map_err(|error| error.to_string())
-}
-
-fn symmetric_key(declared: &inventory::SymmetricKey, value: &Secret) -> Result<SymmetricKey, media::Error> {
-    // An id out of range is a finding; 0 is refused below.
-    let id = u16::try_from(declared.id).unwrap_or(0);
-    let restrict = declared
-        .restrict
-        .iter()
-        .map(|addresses| addresses.parse())
-        .collect::<Result<_, _>>()?;
-    Ok(SymmetricKey::new(id, declared.kind.parse()?, value.clone())?.restricted_to(restrict))
 }
 
 /// Where contents are in the vault, by digest.
