@@ -118,10 +118,13 @@ pub fn inspect(bytes: &[u8], options: &Options<'_>) -> Result<Inspected> {
         });
     }
 
-    let mut keys = Vec::new();
     for (index, (_, block)) in read.blocks.iter().enumerate() {
         let encryption = pkcs8::encryption(block).map_err(|error| in_block(&read, index, &error))?;
         report.blocks[index].encryption = encryption;
+    }
+    let mut keys = Vec::new();
+    for (index, (_, block)) in read.blocks.iter().enumerate() {
+        let encryption = report.blocks[index].encryption;
         match pkcs8::read(block, options.password) {
             Ok(key) => {
                 report.blocks[index].container = Some(key.container);
