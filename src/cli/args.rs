@@ -79,6 +79,8 @@ pub enum Verb {
     /// Print the JSON Schema of inventories, for editors and CI
     #[command(after_help = "Example:\n  keytrail schema > docs/inventory.schema.json")]
     Schema,
+    /// Say what files of key media hold, and prove their numbers
+    Inspect(super::inspect::InspectArgs),
     /// Make key media in a directory, with the options of ntp-keygen
     Keygen(Box<super::keygen::KeygenArgs>),
     /// Print a shell's completion script

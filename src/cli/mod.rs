@@ -7,6 +7,7 @@ mod demo;
 mod fleet;
 mod given;
 mod init;
+mod inspect;
 mod keygen;
 mod load;
 mod out;
@@ -113,6 +114,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Demo(args) => demo::run(args, &mut out),
         Verb::Schema => schema::run(&mut out),
         Verb::Check(args) => check::run(args, &mut out),
+        Verb::Inspect(args) => inspect::run(args, &mut out),
         Verb::Keygen(args) => keygen::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -4,6 +4,7 @@ use super::{CertificatePlan, Choice, Error, Note, Options, decide::Run};
 use crate::media::{
     GroupScheme, MediaKind, SignatureScheme,
     certificate::{Certificate, CertificateSpec, Role},
+    host_key::RsaKey,
     scheme::KeyAlgorithm,
 };
 
@@ -37,7 +38,10 @@ impl Run<'_, '_> {
                     "add -S DSA, or use an RSA scheme",
                 ));
             }
-            self.errors.take(scheme.check_rsa_bits(bits));
+            // A key that cannot be made is refused for its own size when it is to be made.
+            if RsaKey::BITS.contains(&bits) {
+                self.errors.take(scheme.check_rsa_bits(bits));
+            }
         }
         let role = self
             .options

@@ -101,7 +101,7 @@ pub const DIFFERENCES: &[Difference] = &[
     ),
     differs(
         "-i, group",
-        "default for identity files the machine's name, whatever -s says",
+        "default for identity and symmetric key files the machine's name, whatever -s says",
         "default the group of the old certificate, else the host name in -s",
     ),
     differs(
