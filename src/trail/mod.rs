@@ -66,6 +66,8 @@ pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
         graph: &graph,
         proof: &proof,
         needs: &needs,
+        strata: &stratum::strata(inventory, &graph),
+        keyed: &rules::symmetric::keyed_lines(inventory),
         today,
     });
     let findings = settle::settle(inventory, found, today);

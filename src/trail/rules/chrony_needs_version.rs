@@ -1,6 +1,6 @@
 //! `chrony-needs-version`: SHA-2 keys from a chrony client to an ntpd.
 
-use super::symmetric::{keyed_lines, kind};
+use super::symmetric::kind;
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Implementation, Mode};
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
-    for line in keyed_lines(context) {
+    for line in context.keyed {
         let (Some(other), Some(key)) = (line.other, line.here(inventory)) else {
             continue;
         };

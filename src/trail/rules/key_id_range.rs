@@ -64,7 +64,7 @@ fn judge(id: u32, place: Place) -> Option<Finding> {
 fn openvms(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
     let mut seen = HashSet::new();
-    for line in super::symmetric::keyed_lines(context) {
+    for line in context.keyed {
         let ends = [Some(line.entry), line.other];
         let ours = ends
             .into_iter()

@@ -1,6 +1,6 @@
 //! `key-mismatch`: two ends mean different keys by one id.
 
-use super::symmetric::{group_name, keyed_lines};
+use super::symmetric::group_name;
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
     let mut seen = HashSet::new();
-    for line in keyed_lines(context) {
+    for line in context.keyed {
         let (Some(here), Some(there), Some(other)) =
             (line.here(inventory), line.there(inventory), line.other)
         else {

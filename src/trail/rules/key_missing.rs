@@ -1,6 +1,6 @@
 //! `key-missing`: a key id that is declared nowhere, or not for one of the ends.
 
-use super::symmetric::{group_name, keyed_lines};
+use super::symmetric::group_name;
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::inventory::{HostEntry, Inventory};
@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
     let mut seen: HashSet<(*const HostEntry, Option<*const HostEntry>, u32)> = HashSet::new();
-    for line in keyed_lines(context) {
+    for line in context.keyed {
         let other = line.other.map(std::ptr::from_ref);
         let here = line.here(inventory).is_none();
         let there = line.other.is_some() && line.there(inventory).is_none();

@@ -1,6 +1,5 @@
 //! `key-restriction-ignored`: addresses in a key file that only ntp.org reads.
 
-use super::symmetric::keyed_lines;
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::Implementation;
@@ -22,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
     let mut seen = HashSet::new();
-    for line in keyed_lines(context) {
+    for line in context.keyed {
         let ends = [
             Some((line.entry, line.here(inventory))),
             line.other.map(|other| (other, line.there(inventory))),

@@ -1,6 +1,6 @@
 //! `key-type-unknown`: a key type that one end does not have.
 
-use super::symmetric::{keyed_lines, kind};
+use super::symmetric::kind;
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Implementation, KeyType};
@@ -32,7 +32,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
         );
     }
     let mut seen = HashSet::new();
-    for line in keyed_lines(context) {
+    for line in context.keyed {
         let ends = [
             Some((line.entry, line.here(inventory))),
             line.other.map(|other| (other, line.there(inventory))),

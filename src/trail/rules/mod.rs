@@ -36,7 +36,7 @@ mod single_point_of_failure;
 mod size_unusable;
 mod stratum_not_falling;
 mod stratum_too_deep;
-mod symmetric;
+pub(super) mod symmetric;
 mod trail_cycle;
 mod trail_foreign_group;
 mod trail_missing;
@@ -55,6 +55,7 @@ use crate::finding::{Finding, Place, Severity, Step};
 use crate::inventory::{Association, HostEntry, Inventory, Settings};
 use std::collections::HashMap;
 use std::sync::Arc;
+use symmetric::KeyedLine;
 
 /// What a rule looks at.
 #[derive(Clone, Copy)]
@@ -67,6 +68,10 @@ pub struct Context<'a> {
     pub proof: &'a Proof,
     /// What hosts must hold.
     pub needs: &'a NeedsTable,
+    /// By node: its stratum, where it is known.
+    pub strata: &'a [Option<u32>],
+    /// Lines with a symmetric key.
+    pub keyed: &'a [KeyedLine<'a>],
     /// The day for which lifetimes and waivers are judged (UTC).
     pub today: time::Date,
 }
@@ -170,11 +175,16 @@ pub fn run(context: &Context<'_>) -> Vec<Finding> {
     found
 }
 
+/// Every association line of an inventory.
+fn lines(inventory: &Inventory) -> impl Iterator<Item = (&HostEntry, &Association)> {
+    let entries = inventory.entries.iter();
+    entries.flat_map(|entry| entry.associations.iter().map(move |line| (entry, line)))
+}
+
 impl<'a> Context<'a> {
     /// Every association line once, whatever number of hosts its entry stands for.
     fn lines(&self) -> impl Iterator<Item = (&'a HostEntry, &'a Association)> + use<'a> {
-        let entries = self.inventory.entries.iter();
-        entries.flat_map(|entry| entry.associations.iter().map(move |line| (entry, line)))
+        lines(self.inventory)
     }
 
     /// Where a setting that these entries share most likely stands: under `defaults` if all entries have it, in

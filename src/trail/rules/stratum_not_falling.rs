@@ -3,7 +3,7 @@
 use super::{Context, Rule, sample};
 use crate::finding::{Finding, Severity};
 use crate::trail::graph::Role;
-use crate::trail::stratum::{UNSYNCHRONISED, strata};
+use crate::trail::stratum::UNSYNCHRONISED;
 
 pub(super) const RULE: Rule = Rule {
     code: "stratum-not-falling",
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let (inventory, graph) = (context.inventory, context.graph);
-    let strata = strata(inventory, graph);
+    let strata = context.strata;
     for line in graph.graph().edge_indices() {
         if graph.graph()[line].role != Role::Trail {
             continue;

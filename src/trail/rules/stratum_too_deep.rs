@@ -2,7 +2,7 @@
 
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
-use crate::trail::stratum::{UNSYNCHRONISED, strata};
+use crate::trail::stratum::UNSYNCHRONISED;
 
 pub(super) const RULE: Rule = Rule {
     code: "stratum-too-deep",
@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let (inventory, graph) = (context.inventory, context.graph);
-    let strata = strata(inventory, graph);
+    let strata = context.strata;
     let deep = |stratum: Option<u32>| stratum.is_some_and(|stratum| stratum >= UNSYNCHRONISED);
     let all: u64 = graph
         .nodes()

@@ -1,11 +1,12 @@
 //! What several rules ask about lines with a symmetric key.
 
-use super::Context;
+use super::lines;
 use crate::inventory::{Association, Auth, GroupId, HostEntry, Inventory, KeyType, SymmetricKey, Target};
 use crate::trail::broadcast::media;
 use crate::trail::needs::symmetric_key;
 
 /// A line with a key id, and the two ends that must know the key.
+#[derive(Debug, Clone, Copy)]
 pub struct KeyedLine<'i> {
     /// The entry it stands in.
     pub entry: &'i HostEntry,
@@ -18,10 +19,9 @@ pub struct KeyedLine<'i> {
 }
 
 /// All lines with a key: to hosts, to addresses, and of broadcasters to each client that may hear them.
-pub fn keyed_lines<'i>(context: &Context<'i>) -> Vec<KeyedLine<'i>> {
-    let inventory = context.inventory;
+pub fn keyed_lines(inventory: &Inventory) -> Vec<KeyedLine<'_>> {
     let mut found = Vec::new();
-    for (entry, line) in context.lines() {
+    for (entry, line) in lines(inventory) {
         if let Auth::Key(id) = line.auth {
             let other = match line.target {
                 Target::Host(host) => Some(inventory.entry(host)),
