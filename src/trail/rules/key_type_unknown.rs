@@ -51,11 +51,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
                     .at(key.place.clone(), format!("key {} is {kind}", line.id))
                     .at(
                         line.entry.place(&line.line.steps()),
-                        format!(
-                            "used between {} and {}",
-                            line.entry.pattern,
-                            other(&line, context)
-                        ),
+                        format!("used between {} and {}", line.entry.pattern, other(line, context)),
                     )
                     .help(format!("choose a type both ends have: {}", types_of(ntpd)))
                     .about(&*entry.pattern),
