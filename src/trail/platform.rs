@@ -9,7 +9,7 @@ pub fn has_autokey(ntpd: Implementation) -> bool {
 
 /// Whether the daemon drops Autokey packets in every mode but client/server: 4.2.8p15 does since its safety
 /// check for bug 3454 (measured in seven variants of `peer` and two of `broadcast`). Hosts with media of the
-/// documented layout run an older daemon.
+/// documented layout run an older daemon, for which nothing was measured.
 pub fn client_server_only(settings: &Settings) -> bool {
     settings.ntpd == Implementation::NtpOrg && settings.dialect == Dialect::Current
 }

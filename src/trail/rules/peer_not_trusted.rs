@@ -9,8 +9,8 @@ pub(super) const RULE: Rule = Rule {
     code: "peer-not-trusted",
     severity: Severity::Warning,
     title: "Autokey peers that are not both trusted hosts",
-    why: "With daemons in which symmetric mode works with Autokey (older than 4.2.8, OpenVMS), each peer asks \
-          the other for its certificate and to have its own signed. Two peers that are no trusted hosts can \
+    why: "The current daemon drops Autokey between peers (`autokey-needs-client-server`). Where an older one \
+          does not (media of the documented layout, OpenVMS; not measured), each peer asks the other for its certificate and to have its own signed. Two peers that are no trusted hosts can \
           come to hold each other's signatures, a trail that runs in a circle. Between trusted hosts there is \
           nothing to run round: their certificates are where trails end.\n\n\
           Make one the client of the other, or give the peers a symmetric key.",

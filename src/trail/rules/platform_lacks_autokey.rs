@@ -12,9 +12,8 @@ pub(super) const RULE: Rule = Rule {
     code: "platform-lacks-autokey",
     severity: Severity::Error,
     title: "Autokey with an implementation that has none",
-    why: "NTPsec and chrony have no Autokey: NTPsec removed it, chrony never had it. A line with Autokey to or \
-          from such a host never authenticates, and chronyd does not even start with one. What all three \
-          implementations share are symmetric keys, best AES-128-CMAC; NTPsec and chrony also share NTS.",
+    why: "NTPsec and chrony have no Autokey. A line with Autokey to or from such a host never authenticates. What \
+          all three implementations share are symmetric keys, best AES-128-CMAC; NTPsec and chrony also share NTS.",
     source: "documentation of NTPsec and chrony; keys measured between ntp.org 4.2.8p15, NTPsec 1.2.2 and \
              chrony 4.3",
     run,

@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
     title: "a key size the daemon or OpenSSL refuses",
     why: "Sizes that work with the 4.2.8p15 daemon and OpenSSL 3:\n\n\
           | what | bits |\n|---|---|\n\
-          | RSA host and sign keys | 512 to 4096; 1024 or more with SHA384 and SHA512 |\n\
+          | RSA host and sign keys | 512 to 4096; from 624 with SHA384, from 752 with SHA512 (length of a PKCS #1 signature) |\n\
           | DSA sign keys | 512 to 2047 |\n\
           | IFF | 512 to 2047 |\n\
           | GQ | 512 to 1016 |\n\
@@ -146,7 +146,7 @@ fn host_keys<'a>(
             if host < 512 {
                 "OpenSSL refuses it"
             } else {
-                "the certificate would not fit an extension field"
+                "larger than any that was measured to work"
             },
             "choose 2048 bits (512 to 4096 work)",
         );
