@@ -2,6 +2,7 @@
 
 use crate::apply::{Outcome, PhaseError, Report};
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
+use indexmap::IndexSet;
 use std::fmt::Write as _;
 
 /// Rows of hosts that changed as planned; beyond it they are only counted. Hosts in trouble always have a row.
@@ -83,9 +84,10 @@ fn trouble(text: &mut String, host: &str, outcome: &Outcome) {
     }
 }
 
-/// Hosts that could not be looked at, for a plan.
+/// Hosts that could not be looked at, for a plan. The same advice is given once.
 pub fn missed(missed: &[(String, PhaseError)]) -> String {
     let mut text = String::new();
+    let mut advice: IndexSet<&str> = IndexSet::new();
     for (host, error) in missed {
         let _ = writeln!(text, "{host}: could not be looked at: {error}");
         if let PhaseError::Failed { stderr, .. } = error {
@@ -93,16 +95,13 @@ pub fn missed(missed: &[(String, PhaseError)]) -> String {
                 let _ = writeln!(text, "    │ {line}");
             }
         }
-        if let Some(help) = error.help() {
-            let _ = writeln!(text, "    help: {help}");
-        }
+        advice.extend(error.help());
     }
-    let _ = write!(
-        text,
-        "{} host{} not in this plan.",
-        missed.len(),
-        if missed.len() == 1 { " is" } else { "s are" }
-    );
+    for help in advice {
+        let _ = writeln!(text, "  help: {help}");
+    }
+    let are = if missed.len() == 1 { " is" } else { "s are" };
+    let _ = write!(text, "{} host{are} not in this plan.", missed.len());
     text
 }
 
