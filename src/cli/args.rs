@@ -60,7 +60,11 @@ pub enum Verb {
     #[command(after_help = "Examples:
   keytrail check fleet.yaml
   keytrail check sites/                 every .yaml file of a directory, as one inventory
-  keytrail check --format json fleet.yaml")]
+  keytrail check --fail-on warning --format github fleet.yaml     in a CI job
+  keytrail check --what-if single fleet.yaml    who loses the trail if a host or clock fails
+
+Text, and what programs read (json, sarif, junit, github), go to standard output. An inventory that cannot be
+read is reported in the same format, with exit status 2.")]
     Check(Check),
     /// Mint what is missing and show what would change on every host; changes no host
     #[command(after_help = "Examples:
@@ -81,6 +85,12 @@ pub enum Verb {
     Schema,
     /// Say what files of key media hold, and prove their numbers
     Inspect(super::inspect::InspectArgs),
+    /// Tell what a finding or an error number of the daemon means, and what to do about it
+    #[command(after_help = "Examples:
+  keytrail explain                 everything there is
+  keytrail explain trail-cycle     a finding, with an inventory that has it and one that has not
+  keytrail explain 114             an error of the Autokey daemon; 10e as cryptostats write it is the same")]
+    Explain(Explain),
     /// Make key media in a directory, with the options of ntp-keygen
     Keygen(Box<super::keygen::KeygenArgs>),
     /// Print a shell's completion script
@@ -105,6 +115,60 @@ pub struct Check {
     /// Which inventory
     #[command(flatten)]
     pub inventory: InventoryArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// The least severity that makes the answer no (exit status 1)
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+    /// Also ask who loses the trail if something fails
+    #[arg(long, value_enum, value_name = "FAILURES")]
+    pub what_if: Option<WhatIf>,
+    /// With --what-if: hosts that must depend on one point before it is a finding
+    #[arg(long, value_name = "HOSTS", default_value_t = 2, requires = "what_if")]
+    pub threshold: u64,
+}
+
+/// What `check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs; docs/check-json.md
+    Json,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For the test tab of a CI system
+    Junit,
+    /// Annotations on the lines of a pull request
+    Github,
+}
+
+/// Which findings make the answer no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Only errors
+    Error,
+    /// Warnings too
+    Warning,
+    /// Anything
+    Note,
+}
+
+/// How much fails at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhatIf {
+    /// Any one host, clock or group
+    Single,
+    /// Also any two servers at once
+    Double,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Code of a finding, or error number; all of them without
+    pub code: Option<String>,
     /// Output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -1,37 +1,147 @@
-//! `keytrail check`: prove the trails, show every finding on its line.
+//! `keytrail check`: prove the trails, show every finding on its line, ask what breaks if something fails.
 
-use super::args::{Check, Format};
-use super::load::{self, Loaded};
+use super::args::{Check, CheckFormat, FailOn, WhatIf};
+use super::load::{self, Read};
 use super::out::Out;
 use super::{Answer, Failure};
-use crate::report;
+use crate::finding::{Finding, Severity};
+use crate::inventory::{Inventory, Source};
+use crate::report::{self, Checked, Counts, Ranking, Roots};
+use crate::trail::failure;
+use crate::trail::{self, Analysis};
+use std::path::PathBuf;
+
+/// Rows of the what-if table shown before the rest is only counted.
+const ROWS: usize = 20;
 
 pub fn run(args: &Check, out: &mut Out) -> Result<Answer, Failure> {
     let paths = load::paths(&args.inventory)?;
-    let (inventory, analysis) = match load::load(&paths, args.format, out)? {
-        Loaded::Good(inventory, analysis) => (inventory, analysis),
-        Loaded::Malformed => return Ok(Answer::Unusable),
-    };
-    match args.format {
-        Format::Json => out.bytes(report::json(&inventory.sources, &analysis.findings).as_bytes())?,
-        Format::Text => {
-            if !analysis.findings.is_empty() {
-                out.bytes(load::render(&inventory.sources, &analysis.findings, out.color()).as_bytes())?;
+    let today = time::OffsetDateTime::now_utc().date();
+    match load::read(&paths)? {
+        Read::Good(inventory, analysis) => {
+            let mut findings = analysis.findings.clone();
+            let ranking = args.what_if.map(|failures| {
+                let what_if = what_if(&inventory, &analysis, failures);
+                findings.extend(trail::what_if_findings(
+                    &inventory,
+                    &analysis,
+                    &what_if,
+                    args.threshold,
+                    today,
+                ));
+                Ranking::new(&inventory, &analysis.graph, &what_if)
+            });
+            let fails = findings
+                .iter()
+                .any(|finding| finding.severity >= severity(args.fail_on));
+            match args.format {
+                CheckFormat::Text => text(&inventory, &analysis, &findings, ranking.as_ref(), out)?,
+                _ => machine(args, true, &inventory.sources, &findings, ranking.as_ref(), out)?,
             }
-            if !analysis.has_errors() {
-                out.line(&format!(
-                    "{}, {}: every trail ends at a trusted host.",
-                    counted(inventory.hosts.len(), "host"),
-                    counted(inventory.groups.len(), "group"),
-                ))?;
+            if !fails {
+                return Ok(Answer::Yes);
             }
+            if Counts::of(&findings).errors == 0 {
+                out.note("This fails because of --fail-on.");
+            }
+            Ok(Answer::No)
+        }
+        Read::Invalid { sources, findings } => {
+            match args.format {
+                CheckFormat::Text => {
+                    out.stderr(load::render(&sources, &findings, out.stderr_color()).trim_end());
+                }
+                _ => machine(args, false, &sources, &findings, None, out)?,
+            }
+            Ok(Answer::Unusable)
         }
     }
-    Ok(if analysis.has_errors() {
-        Answer::No
-    } else {
-        Answer::Yes
-    })
+}
+
+fn severity(fail_on: FailOn) -> Severity {
+    match fail_on {
+        FailOn::Error => Severity::Error,
+        FailOn::Warning => Severity::Warning,
+        FailOn::Note => Severity::Note,
+    }
+}
+
+fn what_if(inventory: &Inventory, analysis: &Analysis, failures: WhatIf) -> failure::WhatIf {
+    let mut what_if = failure::single(inventory, &analysis.graph, &analysis.proof);
+    if failures == WhatIf::Double {
+        what_if.failures.extend(failure::double(&analysis.graph));
+        what_if
+            .failures
+            .sort_by(|a, b| b.loses.cmp(&a.loses).then_with(|| a.parts.cmp(&b.parts)));
+        what_if.left_out = failure::left_out_of_double(&analysis.graph);
+    }
+    what_if
+}
+
+fn text(
+    inventory: &Inventory,
+    analysis: &Analysis,
+    findings: &[Finding],
+    ranking: Option<&Ranking<'_>>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    if !findings.is_empty() {
+        out.bytes(load::render(&inventory.sources, findings, out.color()).as_bytes())?;
+    }
+    if let Some(ranking) = ranking {
+        let gap = if findings.is_empty() { "" } else { "\n" };
+        out.bytes(format!("{gap}{}", ranking.text(ROWS)).as_bytes())?;
+    }
+    if !analysis.has_errors() {
+        out.line(&format!(
+            "{}, {}: every trail ends at a trusted host.",
+            counted(inventory.hosts.len(), "host"),
+            counted(inventory.groups.len(), "group"),
+        ))?;
+    }
+    Ok(())
+}
+
+/// The formats that programs read.
+fn machine(
+    args: &Check,
+    readable: bool,
+    sources: &[Source],
+    findings: &[Finding],
+    ranking: Option<&Ranking<'_>>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::new("the current directory is gone").because(&error))?;
+    let root = checkout(&here);
+    let checked = Checked {
+        sources,
+        findings,
+        readable,
+        what_if: ranking.is_some(),
+        fail_on: severity(args.fail_on),
+        roots: Roots {
+            here: &here,
+            root: &root,
+        },
+    };
+    let text = match args.format {
+        CheckFormat::Sarif => report::sarif(&checked),
+        CheckFormat::Junit => report::junit(&checked),
+        CheckFormat::Github => report::github(&checked),
+        CheckFormat::Json | CheckFormat::Text => report::json_with(sources, findings, ranking),
+    };
+    out.bytes(text.as_bytes())
+}
+
+/// The root of the checkout, if a CI system says so and this directory is inside it; else this directory.
+fn checkout(here: &std::path::Path) -> PathBuf {
+    ["GITHUB_WORKSPACE", "CI_PROJECT_DIR"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .map(PathBuf::from)
+        .find(|root| root.is_absolute() && here.starts_with(root))
+        .unwrap_or_else(|| here.to_owned())
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -38,21 +38,42 @@ pub enum Loaded {
 
 /// Reads and analyses. What is malformed is printed here: text on standard error, JSON on standard output.
 pub fn load(paths: &[PathBuf], format: Format, out: &mut Out) -> Result<Loaded, Failure> {
-    match crate::inventory::load(paths) {
-        Ok(inventory) => {
-            let analysis = trail::analyse(&inventory, time::OffsetDateTime::now_utc().date());
-            Ok(Loaded::Good(Box::new(inventory), Box::new(analysis)))
-        }
-        Err(LoadFailure::Unreadable { path, error }) => {
-            Err(Failure::new(format!("cannot read {}", path.display())).because(&error))
-        }
-        Err(LoadFailure::Invalid { sources, findings }) => {
+    match read(paths)? {
+        Read::Good(inventory, analysis) => Ok(Loaded::Good(inventory, analysis)),
+        Read::Invalid { sources, findings } => {
             match format {
                 Format::Json => out.bytes(report::json(&sources, &findings).as_bytes())?,
                 Format::Text => out.stderr(render(&sources, &findings, out.stderr_color()).trim_end()),
             }
             Ok(Loaded::Malformed)
         }
+    }
+}
+
+/// What reading an inventory gives, before anything is printed.
+pub enum Read {
+    /// It is well formed, and analysed.
+    Good(Box<Inventory>, Box<Analysis>),
+    /// It is not.
+    Invalid {
+        /// The files.
+        sources: Vec<Source>,
+        /// What is wrong with them.
+        findings: Vec<Finding>,
+    },
+}
+
+/// Reads and analyses, and leaves it to the caller to say what is wrong.
+pub fn read(paths: &[PathBuf]) -> Result<Read, Failure> {
+    match crate::inventory::load(paths) {
+        Ok(inventory) => {
+            let analysis = trail::analyse(&inventory, time::OffsetDateTime::now_utc().date());
+            Ok(Read::Good(Box::new(inventory), Box::new(analysis)))
+        }
+        Err(LoadFailure::Unreadable { path, error }) => {
+            Err(Failure::new(format!("cannot read {}", path.display())).because(&error))
+        }
+        Err(LoadFailure::Invalid { sources, findings }) => Ok(Read::Invalid { sources, findings }),
     }
 }
 

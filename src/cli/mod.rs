@@ -4,6 +4,7 @@ mod apply;
 pub mod args;
 mod check;
 mod demo;
+mod explain;
 mod fleet;
 mod given;
 mod init;
@@ -115,6 +116,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Schema => schema::run(&mut out),
         Verb::Check(args) => check::run(args, &mut out),
         Verb::Inspect(args) => inspect::run(args, &mut out),
+        Verb::Explain(args) => explain::run(args, &mut out),
         Verb::Keygen(args) => keygen::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

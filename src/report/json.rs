@@ -1,4 +1,4 @@
-//! Findings as JSON, for programs. Version 1:
+//! Findings as JSON, for programs; docs/check-json.md is its reference. Version 1:
 //!
 //! ```json
 //! {
@@ -23,6 +23,7 @@
 //! none is removed.
 
 use super::arrange::{arrange, path_text};
+use super::ranking::Ranking;
 use super::text::Counts;
 use crate::finding::{Finding, Severity};
 use crate::inventory::Source;
@@ -34,6 +35,8 @@ struct Document<'f> {
     version: u32,
     summary: Counts,
     findings: Vec<Entry<'f>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what_if: Option<&'f Ranking<'f>>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +61,11 @@ struct Location<'f> {
 
 /// All findings as one JSON document, never capped.
 pub fn json(sources: &[Source], findings: &[Finding]) -> String {
+    json_with(sources, findings, None)
+}
+
+/// The same, with the answer to `--what-if` where it was asked.
+pub fn json_with(sources: &[Source], findings: &[Finding], what_if: Option<&Ranking<'_>>) -> String {
     let located = arrange(sources, findings);
     let entries = located.iter().map(|located| {
         let finding = located.finding;
@@ -89,6 +97,7 @@ pub fn json(sources: &[Source], findings: &[Finding]) -> String {
         version: 1,
         summary: Counts::of(located.iter().map(|located| located.finding)),
         findings: entries.collect(),
+        what_if,
     };
     let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialize");
     text.push('\n');

@@ -1,9 +1,19 @@
 //! Findings for people and for programs: each format is a pure function from findings to a string.
 
 mod arrange;
+mod checked;
+mod github;
 mod json;
+mod junit;
+mod ranking;
+mod sarif;
 mod text;
 
 pub use arrange::{Located, arrange, path_text};
-pub use json::json;
+pub use checked::{Checked, Roots};
+pub use github::github;
+pub use json::{json, json_with};
+pub use junit::junit;
+pub use ranking::Ranking;
+pub use sarif::sarif;
 pub use text::{Counts, TextStyle, text};

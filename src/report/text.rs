@@ -1,6 +1,7 @@
 //! Findings the way a compiler shows them.
 
 use super::arrange::{Located, arrange};
+use super::checked::printable;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Source, Spot};
 use annotate_snippets::renderer::DecorStyle;
@@ -216,15 +217,6 @@ fn snippet<'r>(file: &Lines<'r>, located: &'r Located<'r>, cluster: &[usize]) ->
         .line_start(from as usize)
         .path(file.path.clone())
         .annotations(annotations)
-}
-
-/// Text without anything a terminal would obey.
-fn printable(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
-        text.replace(char::is_control, "\u{fffd}").into()
-    } else {
-        text.into()
-    }
 }
 
 #[cfg(test)]
