@@ -91,6 +91,17 @@ read is reported in the same format, with exit status 2.")]
   keytrail explain trail-cycle     a finding, with an inventory that has it and one that has not
   keytrail explain 114             an error of the Autokey daemon; 10e as cryptostats write it is the same")]
     Explain(Explain),
+    /// Draw the certificate trails
+    #[command(after_help = "Examples:
+  keytrail graph fleet.yaml                          a tree, for the terminal
+  keytrail graph fleet.yaml -o trails.svg            a picture by itself; Graphviz is not needed
+  keytrail graph --format mermaid fleet.yaml         for Markdown
+
+Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers first.")]
+    Graph(Graph),
+    /// Explain one host: where its trails lead, what each hop proves, what it must hold and why
+    #[command(after_help = "Example:\n  keytrail trail leaf01 fleet.yaml")]
+    Trail(Trail),
     /// Make key media in a directory, with the options of ntp-keygen
     Keygen(Box<super::keygen::KeygenArgs>),
     /// Print a shell's completion script
@@ -162,6 +173,49 @@ pub enum WhatIf {
     Single,
     /// Also any two servers at once
     Double,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// The inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// What to draw [default: by the name of the file, else text]
+    #[arg(long, value_enum)]
+    pub format: Option<Picture>,
+    /// Write the picture to a file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Boxes at most; beyond that hosts are folded together
+    #[arg(long, value_name = "BOXES", default_value_t = 60)]
+    pub most: usize,
+}
+
+/// How trails are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A tree, by stratum
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    /// For people to look at
+    Svg,
+}
+
+/// `trail`.
+#[derive(Debug, Args)]
+pub struct Trail {
+    /// Name of the host
+    pub host: String,
+    /// The inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// `explain`.

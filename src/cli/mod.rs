@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod fleet;
 mod given;
+mod graph;
 mod init;
 mod inspect;
 mod keygen;
@@ -20,6 +21,7 @@ mod progress;
 mod runtime;
 mod schema;
 mod stored;
+mod trail;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;
@@ -117,6 +119,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Check(args) => check::run(args, &mut out),
         Verb::Inspect(args) => inspect::run(args, &mut out),
         Verb::Explain(args) => explain::run(args, &mut out),
+        Verb::Graph(args) => graph::run(args, &mut out),
+        Verb::Trail(args) => trail::run(args, &mut out),
         Verb::Keygen(args) => keygen::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,56 @@
+//! `keytrail trail HOST`: where a host's trails lead, what it must hold and why.
+
+use super::args::{Format, Trail};
+use super::load::{self, Loaded};
+use super::out::Out;
+use super::{Answer, Failure};
+use crate::inventory::{Inventory, closest};
+use crate::trail::explain_host::{HostTrail, explain_host};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    #[serde(flatten)]
+    host: HostTrail,
+}
+
+pub fn run(args: &Trail, out: &mut Out) -> Result<Answer, Failure> {
+    if std::path::Path::new(&args.host).is_file() {
+        return Err(Failure::new(format!("{} is a file, not a host", args.host))
+            .help("the host comes first: keytrail trail HOST fleet.yaml"));
+    }
+    let paths = load::paths(&args.inventory)?;
+    let (inventory, analysis) = match load::load(&paths, args.format, out)? {
+        Loaded::Good(inventory, analysis) => (inventory, analysis),
+        Loaded::Malformed => return Ok(Answer::Unusable),
+    };
+    let host = inventory
+        .find(&args.host)
+        .ok_or_else(|| unknown(&inventory, &args.host))?;
+    let told = explain_host(&inventory, &analysis, host);
+    match args.format {
+        Format::Text => out.bytes(format!("{}: {told}", told.host).as_bytes())?,
+        Format::Json => {
+            let document = Document {
+                version: 1,
+                host: told,
+            };
+            let text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialize");
+            out.line(&text)?;
+        }
+    }
+    if analysis.has_errors() {
+        out.note("The inventory has errors: keytrail check tells which.");
+    }
+    Ok(Answer::Yes)
+}
+
+fn unknown(inventory: &Inventory, name: &str) -> Failure {
+    let failure = Failure::new(format!("there is no host '{name}' in the inventory"));
+    let hosts = inventory.hosts.iter().map(|host| &*host.name);
+    match closest(name, hosts) {
+        Some(near) => failure.help(format!("did you mean {near}?")),
+        None => failure.help("the names are those under `hosts`; of a range, one of its hosts (leaf01)"),
+    }
+}
