@@ -60,11 +60,11 @@ pub enum Verb {
     #[command(after_help = "Examples:
   keytrail check fleet.yaml
   keytrail check sites/                 every .yaml file of a directory, as one inventory
-  keytrail check --fail-on warning --format github fleet.yaml     in a CI job
-  keytrail check --what-if single fleet.yaml    who loses the trail if a host or clock fails
+  keytrail check --what-if single fleet.yaml        who loses the trail if a host or clock fails
+  keytrail check --format github --fail-on warning fleet.yaml    in a CI job
 
-Text, and what programs read (json, sarif, junit, github), go to standard output. An inventory that cannot be
-read is reported in the same format, with exit status 2.")]
+An inventory that cannot be read is reported in the same format, with exit status 2.
+keytrail explain CODE tells what a finding means.")]
     Check(Check),
     /// Mint what is missing and show what would change on every host; changes no host
     #[command(after_help = "Examples:

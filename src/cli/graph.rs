@@ -10,10 +10,11 @@ use crate::trail::failure;
 use std::path::Path;
 
 pub fn run(args: &Graph, out: &mut Out) -> Result<Answer, Failure> {
-    let format = args
-        .format
-        .or_else(|| args.output.as_deref().and_then(by_name))
-        .unwrap_or(Picture::Text);
+    let format = match (args.format, &args.output) {
+        (Some(format), _) => format,
+        (None, Some(path)) => by_name(path)?,
+        (None, None) => Picture::Text,
+    };
     let paths = load::paths(&args.inventory)?;
     let (inventory, analysis) = match load::read(&paths)? {
         Read::Good(inventory, analysis) => (inventory, analysis),
@@ -52,13 +53,17 @@ pub fn run(args: &Graph, out: &mut Out) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
-/// The format that a file's name asks for.
-fn by_name(path: &Path) -> Option<Picture> {
-    match path.extension()?.to_str()? {
-        "txt" => Some(Picture::Text),
-        "dot" | "gv" => Some(Picture::Dot),
-        "mmd" | "mermaid" => Some(Picture::Mermaid),
-        "svg" => Some(Picture::Svg),
-        _ => None,
+/// The format that a file's name asks for; text if it has no extension.
+fn by_name(path: &Path) -> Result<Picture, Failure> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy());
+    match extension.as_deref() {
+        None | Some("txt") => Ok(Picture::Text),
+        Some("dot" | "gv") => Ok(Picture::Dot),
+        Some("mmd" | "mermaid") => Ok(Picture::Mermaid),
+        Some("svg") => Ok(Picture::Svg),
+        Some(_) => Err(
+            Failure::new(format!("the name {} does not tell what to draw", path.display()))
+                .help("end it in .svg, .dot, .mmd or .txt, or say --format"),
+        ),
     }
 }

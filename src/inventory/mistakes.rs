@@ -34,7 +34,7 @@ pub static MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "range-too-large",
-        "Ranges stand for more than a million hosts, or a range of servers for more than a thousand of them.",
+        "Ranges stand for too many hosts. A million in all is the most, and a thousand in a range of servers.",
     ),
     (
         "unknown-field",
