@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The scenario of the manual.
 const SAMPLE: &str = include_str!("../../inventories/red-green-blue.yaml");
@@ -34,13 +35,46 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         .tempdir()
         .map_err(|error| Failure::new("cannot make a directory for the demo").because(&error))?;
     let path = dir.path().to_owned();
-    // Interrupted or failed, the directory goes with this value; kept, it stays.
+    clean_up_on_signals(path.clone(), args.keep)?;
     let result = show(args, &path, out);
     if args.keep {
         let kept = dir.keep();
         out.line(&format!("\nKept: {}", kept.display()))?;
     }
     result
+}
+
+/// Ctrl-C and SIGTERM end the demo at once and leave nothing behind: there is no fleet here that must not be left
+/// in the middle. The SSH servers end with this process.
+fn clean_up_on_signals(dir: PathBuf, keep: bool) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new("cannot listen for signals").because(&error);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt()).map_err(failed)?,
+            signal(SignalKind::terminate()).map_err(failed)?,
+        )
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        if !keep {
+            // A host may be writing at this moment: what appears meanwhile goes with the second try.
+            for _ in 0..2 {
+                let _ = fs::remove_dir_all(&dir);
+            }
+        }
+        std::process::exit(130);
+    });
+    Ok(())
 }
 
 fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
