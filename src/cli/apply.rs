@@ -30,12 +30,8 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         return Ok(Answer::No);
     };
     match args.format {
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&report)
-                .map_err(|error| Failure::new("cannot write the report as JSON").because(&error))?;
-            out.line(&json)?;
-        }
         Format::Text => out.line(&outcome::text(&report, out.color()))?,
+        form => out.value(&report, form)?,
     }
     Ok(if report.is_good() && !report.cancelled {
         Answer::Yes

@@ -48,6 +48,8 @@ pub enum Format {
     Text,
     /// For programs; documented and versioned
     Json,
+    /// The same as YAML
+    Yaml,
 }
 
 /// The verbs.

@@ -49,11 +49,7 @@ pub fn run(args: &Explain, out: &mut Out) -> Result<Answer, Failure> {
         None => all(),
     };
     match (args.format, &args.code) {
-        (Format::Json, _) => {
-            let document = Document { version: 1, topics };
-            let text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialize");
-            out.line(&text)?;
-        }
+        (form @ (Format::Json | Format::Yaml), _) => out.value(&Document { version: 1, topics }, form)?,
         (Format::Text, Some(_)) => {
             for topic in &topics {
                 out.bytes(full(topic).as_bytes())?;

@@ -42,7 +42,7 @@ pub fn load(paths: &[PathBuf], format: Format, out: &mut Out) -> Result<Loaded, 
         Read::Good(inventory, analysis) => Ok(Loaded::Good(inventory, analysis)),
         Read::Invalid { sources, findings } => {
             match format {
-                Format::Json => out.bytes(report::json(&sources, &findings).as_bytes())?,
+                Format::Json | Format::Yaml => out.bytes(report::json(&sources, &findings).as_bytes())?,
                 Format::Text => out.stderr(render(&sources, &findings, out.stderr_color()).trim_end()),
             }
             Ok(Loaded::Malformed)

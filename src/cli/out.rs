@@ -1,7 +1,7 @@
 //! Where output goes: data on standard output, everything else on standard error.
 
 use super::Failure;
-use super::args::Color;
+use super::args::{Color, Format};
 use std::io::{IsTerminal as _, Write as _};
 
 /// Standard output and standard error, with what is known about them.
@@ -51,6 +51,21 @@ impl Out {
     /// Data, with a newline.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
         self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Data for programs, in the form asked for.
+    pub fn value(&mut self, value: &impl serde::Serialize, form: Format) -> Result<(), Failure> {
+        let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
+        match form {
+            Format::Yaml => {
+                let text = serde_yaml::to_string(value).map_err(|error| cannot(&error))?;
+                self.bytes(text.as_bytes())
+            }
+            Format::Json | Format::Text => {
+                let text = serde_json::to_string_pretty(value).map_err(|error| cannot(&error))?;
+                self.line(&text)
+            }
+        }
     }
 
     /// Data, as it is.

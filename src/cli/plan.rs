@@ -5,7 +5,8 @@ use super::fleet::{self, Fleet};
 use super::out::Out;
 use super::planning::{self, Planned};
 use super::progress::Progress;
-use super::{Answer, Failure, outcome, runtime, stored};
+use super::stored::{self, Stored};
+use super::{Answer, Failure, outcome, runtime};
 use crate::apply::Limits;
 use crate::plan;
 use std::sync::Arc;
@@ -16,16 +17,19 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         Err(answer) => return Ok(answer),
     };
     let planned = make(&fleet, out)?;
-    let json = || stored::json(fleet.source.clone(), &planned.plan);
+    let stored = Stored {
+        from: fleet.source.clone(),
+        plan: &planned.plan,
+    };
     match args.format {
-        Format::Json => out.line(&json()?)?,
         Format::Text => out.bytes(plan::render::text(&planned.plan).as_bytes())?,
+        form => out.value(&stored, form)?,
     }
     if !planned.missed.is_empty() {
         out.stderr(&outcome::missed(&planned.missed));
     }
     if let Some(path) = &args.output {
-        stored::write(path, &json()?)?;
+        stored::write(path, &stored)?;
         out.note(&format!(
             "Plan written: apply it with `keytrail apply {}`",
             path.display()

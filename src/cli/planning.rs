@@ -5,7 +5,7 @@ use super::fleet::Fleet;
 use super::progress::Progress;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
 use crate::digest::Digest;
-use crate::inventory::{HostId, Settings};
+use crate::inventory::{Connection, HostId, Settings};
 use crate::ntpconf;
 use crate::plan::{self, DesiredHost, HostInput, HostPlan, Observed, Plan};
 use crate::remote::ControlDir;
@@ -150,11 +150,16 @@ impl Planned {
 
 fn site(fleet: &Fleet, host: HostId) -> Site {
     let settings: &Settings = &fleet.inventory.entry(host).settings;
+    let root = settings.root.as_deref().map(|root| {
+        let root = fleet.inventory.fill(host, root).into_owned();
+        // A directory of this machine may be written relative to the inventory, and the inventory to here.
+        match std::path::absolute(&root) {
+            Ok(path) if settings.connection == Connection::Local => path.to_string_lossy().into_owned(),
+            _ => root,
+        }
+    });
     Site {
-        root: settings
-            .root
-            .as_deref()
-            .map(|root| fleet.inventory.fill(host, root).into_owned()),
+        root,
         keysdir: settings.keysdir.to_string(),
         owner: settings.owner.as_deref().map(str::to_owned),
         group: settings.file_group.as_deref().map(str::to_owned),

@@ -174,6 +174,12 @@ impl crate::apply::Progress for Progress {
                 None => self.begin(doing(phase), hosts),
             },
             Event::Started { host, phase } => self.start(host, doing(phase)),
+            // What could not be looked at is said in full right after.
+            Event::Ended {
+                host,
+                phase: Phase::Observe,
+                ..
+            } => self.end(host, None),
             Event::Ended { host, error, .. } => self.end(host, error.map(ToString::to_string).as_deref()),
             Event::Stopped { hosts, why } => {
                 self.word(&format!(

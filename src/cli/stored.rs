@@ -62,14 +62,8 @@ impl Source {
     }
 }
 
-/// A plan as JSON text.
-pub fn json(from: Source, plan: &Plan) -> Result<String, Failure> {
-    serde_json::to_string_pretty(&Stored { from, plan })
-        .map_err(|error| Failure::new("cannot write the plan as JSON").because(&error))
-}
-
 /// Writes a plan whole or not at all.
-pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+pub fn write(path: &Path, plan: &Stored<'_>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot write the plan to {}", path.display())).because(&error)
     };
@@ -78,7 +72,9 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .filter(|dir| !dir.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    writeln!(file, "{text}")
+    serde_json::to_writer_pretty(&mut file, plan)
+        .map_err(std::io::Error::from)
+        .and_then(|()| writeln!(file))
         .and_then(|()| file.as_file().sync_all())
         .map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;

@@ -31,14 +31,13 @@ pub fn run(args: &Trail, out: &mut Out) -> Result<Answer, Failure> {
     let told = explain_host(&inventory, &analysis, host);
     match args.format {
         Format::Text => out.bytes(format!("{}: {told}", told.host).as_bytes())?,
-        Format::Json => {
-            let document = Document {
+        form => out.value(
+            &Document {
                 version: 1,
                 host: told,
-            };
-            let text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialize");
-            out.line(&text)?;
-        }
+            },
+            form,
+        )?,
     }
     if analysis.has_errors() {
         out.note("The inventory has errors: keytrail check tells which.");

@@ -116,7 +116,7 @@ fn files(eyes: &Eyes, paths: &[PathBuf], format: Format, out: &mut Out) -> Resul
     let gathered = eyes.gather(paths)?;
     match format {
         Format::Text => out.bytes(text::files(&gathered, out.color()).as_bytes())?,
-        Format::Json => out.line(&document(&gathered)?)?,
+        form => document(&gathered, form, out)?,
     }
     Ok(answer(&gathered))
 }
@@ -137,7 +137,7 @@ fn pair(eyes: &Eyes, one: &Path, other: &Path, format: Format, out: &mut Out) ->
     };
     match format {
         Format::Text => out.bytes(text::files(&gathered, out.color()).as_bytes())?,
-        Format::Json => out.line(&document(&gathered)?)?,
+        form => document(&gathered, form, out)?,
     }
     Ok(answer)
 }
@@ -153,7 +153,7 @@ fn answer(gathered: &Gathered) -> Answer {
     }
 }
 
-fn document(gathered: &Gathered) -> Result<String, Failure> {
+fn document(gathered: &Gathered, form: Format, out: &mut Out) -> Result<(), Failure> {
     let files = gathered.items.iter().map(|item| Entry {
         path: &item.path,
         verdict: item.verdict(),
@@ -167,5 +167,5 @@ fn document(gathered: &Gathered) -> Result<String, Failure> {
         pairs: &gathered.pairs,
         dangling_links: &gathered.dangling,
     };
-    serde_json::to_string_pretty(&document).map_err(|error| Failure::new("cannot write JSON").because(&error))
+    out.value(&document, form)
 }
