@@ -2,7 +2,9 @@
 
 use super::Failure;
 use super::passwords::Passwords;
-use crate::inventory::{GroupId, Inventory};
+use crate::finding::Severity;
+use crate::inventory::{GroupId, Implementation, Inventory};
+use crate::media::inspect;
 use crate::media::{GroupScheme, MediaKind, ReadFile};
 use crate::mint::Given;
 use crate::secret::Secret;
@@ -65,6 +67,30 @@ pub fn given(inventory: &Inventory, analysis: &Analysis) -> Result<Given, Failur
 /// A file of client parameters as its operator handed it over, and which scheme it is of.
 fn parameters(path: &Path) -> Result<(GroupScheme, Secret), String> {
     let content = std::fs::read(path).map_err(|error| error.to_string())?;
+    let file_name = path.file_name().and_then(|name| name.to_str());
+    let options = inspect::Options {
+        file_name,
+        password: None,
+        daemon: Implementation::NtpOrg,
+        now: time::OffsetDateTime::now_utc().unix_timestamp(),
+        show_private: false,
+    };
+    // What its operator's generator wrote may be of no use to any daemon: better said here than by error 114 there.
+    let report = inspect::inspect(&content, &options)
+        .map_err(|error| error.to_string())?
+        .report;
+    if let Some(remark) = report
+        .remarks
+        .iter()
+        .find(|remark| remark.severity == Severity::Error)
+    {
+        let help = remark
+            .help
+            .as_deref()
+            .map(|help| format!(" ({help})"))
+            .unwrap_or_default();
+        return Err(format!("{}{help}", remark.what));
+    }
     let name = ReadFile::parse(&content)
         .and_then(|file| file.name())
         .map_err(|error| error.to_string())?;

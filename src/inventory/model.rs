@@ -117,7 +117,8 @@ pub struct Group {
     pub mv_clients: Option<u32>,
     /// Servers outside the fleet whose client parameters were handed over by their operator.
     pub external: Option<External>,
-    /// The host that owns the group keys when it is neither the controller nor a trusted host (trusted agent).
+    /// A member that keeps the group keys besides the controller, though it need not be a trusted host or serve anybody
+    /// (trusted agent): it gets them encrypted with its own password.
     pub agent: Option<HostId>,
 }
 

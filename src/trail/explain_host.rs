@@ -270,6 +270,16 @@ impl Explained<'_> {
                 add(file(scheme, "key", group), why);
             }
         }
+        let agent = !needs.serves && !needs.server_keys.is_empty();
+        if let Some(group) = self.inventory.group_of(self.host).filter(|_| agent) {
+            for &scheme in &needs.server_keys {
+                let why = format!(
+                    "it is {}'s trusted agent and keeps the key; it serves nobody",
+                    group.name
+                );
+                add(file(scheme, "key", &group.name), why);
+            }
+        }
         for &(group, scheme) in &needs.client_parameters {
             let why = format!("checks {}", self.servers_of(group));
             add(file(scheme, "par", &self.inventory.group(group).name), why);
@@ -277,7 +287,7 @@ impl Explained<'_> {
         for id in &needs.symmetric_keys {
             add(format!("symmetric key {id}"), self.why_key(*id));
         }
-        if needs.autokey && !needs.serves {
+        if needs.autokey && !needs.serves && !agent {
             add(
                 "no server keys".to_owned(),
                 "nobody points at it over Autokey".to_owned(),

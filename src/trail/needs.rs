@@ -1,7 +1,7 @@
 //! What each host must hold, derived from the graph: roles are never declared.
 //!
 //! Least privilege: a host that somebody points at over an authenticated association is a server and gets
-//! the group's server keys, a host that nobody points at gets client parameters alone
+//! the group's server keys (so does a group's trusted agent, which hands them out), a host that nobody points at gets client parameters alone
 //! (minimal sets measured on 4.2.8p15; facts sheet section 5).
 
 use super::broadcast::{Medium, media};
@@ -172,6 +172,10 @@ fn of_node(inventory: &Inventory, graph: &TrailGraph, media: &[Medium<'_>], node
     if !media.is_empty() {
         collected.broadcasts(inventory, graph, media, node, entry);
     }
+    collected.agent = entry.group.is_some_and(|group| {
+        let agent = inventory.group(group).agent;
+        agent.is_some() && graph.hosts(inventory, node).any(|host| Some(host) == agent)
+    });
     collected.finish(inventory, entry, graph.member(node).trusted)
 }
 
@@ -179,6 +183,8 @@ fn of_node(inventory: &Inventory, graph: &TrailGraph, media: &[Medium<'_>], node
 struct Collected {
     client: bool,
     serves: bool,
+    /// Keeps its group's keys although it need not serve anybody (trusted agent).
+    agent: bool,
     parameters: Vec<(GroupId, IdentityScheme)>,
     keys: Vec<u32>,
 }
@@ -241,9 +247,9 @@ impl Collected {
     fn finish(mut self, inventory: &Inventory, entry: &HostEntry, trusted: bool) -> Needs {
         let group = entry.group.map(|id| inventory.group(id));
         let private = Cryptotype::of_server(group) == Cryptotype::Pc;
-        let autokey = self.client || self.serves;
+        let autokey = self.client || self.serves || self.agent;
         let server_keys = match group {
-            Some(group) if self.serves && !private => server_schemes(group),
+            Some(group) if (self.serves || self.agent) && !private => server_schemes(group),
             _ => Vec::new(),
         };
         self.parameters.sort_unstable();
@@ -254,7 +260,7 @@ impl Collected {
             autokey,
             trusted: autokey && trusted,
             serves: self.serves,
-            crypto_ident: entry.group.filter(|_| !server_keys.is_empty()),
+            crypto_ident: entry.group.filter(|_| self.serves && !server_keys.is_empty()),
             server_keys,
             client_parameters: self.parameters,
             private_certificate_of: group

@@ -207,6 +207,21 @@ fn has_cycle(graph: &TrailGraph) -> bool {
     }
 }
 
+#[test]
+fn a_trusted_agent_keeps_the_group_key_and_serves_nobody() {
+    let inventory = crate::inventory::load_str(
+        "version: 1\ngroups: { red: { identity: iff, trusted: [mort], agent: keeper } }\nhosts:\n  \
+         mort: { group: red, reference_clock: true }\n  keeper: { group: red, servers: [mort] }\n  \
+         leaf: { group: red, servers: [mort] }\n",
+    )
+    .expect("a good inventory");
+    let analysis = analyse(&inventory, time::macros::date!(2026 - 11 - 21));
+    let needs = |name| analysis.needs(inventory.find(name).expect("a host"));
+    assert_eq!(needs("keeper").server_keys, [IdentityScheme::Iff]);
+    assert!(!needs("keeper").serves && needs("keeper").crypto_ident.is_none());
+    assert_eq!(needs("leaf").server_keys, []);
+}
+
 proptest! {
     #[test]
     fn every_reported_cycle_is_one_and_none_is_missed((hosts, lines) in any_graph()) {

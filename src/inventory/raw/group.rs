@@ -24,7 +24,7 @@ pub struct RawGroup {
     pub mv: Option<RawMv>,
     /// Servers outside the fleet whose client parameters their operator handed over.
     pub external: Option<RawExternal>,
-    /// The host that owns the group keys when neither the controller nor a trusted host does (trusted agent).
+    /// A member that keeps the group keys besides the controller (trusted agent): it need not be a trusted host.
     pub agent: Option<Box<str>>,
     /// Symmetric keys of the group, by id.
     pub symmetric_keys: Option<IndexMap<Box<str>, RawSymmetricKey>>,
