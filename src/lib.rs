@@ -4,6 +4,7 @@ pub mod apply;
 pub mod cli;
 pub mod demo;
 pub mod digest;
+pub mod export;
 pub mod finding;
 pub mod inventory;
 pub mod keygen;

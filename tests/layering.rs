@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["keygen", "vault"],
     &["mint"],
     &["plan"],
-    &["apply"],
+    &["apply", "export"],
     &["demo"],
     &["cli"],
 ];

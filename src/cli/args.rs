@@ -80,6 +80,8 @@ keytrail explain CODE tells what a finding means.")]
   keytrail apply fleet.yaml --on yellow -j 8
   keytrail apply plan.json                 only if it still is the plan")]
     Apply(Apply),
+    /// Write hosts' files into a directory, for hosts that are not reached over SSH
+    Export(super::export::ExportArgs),
     /// Provision the sample fleet on throw-away hosts of this machine, and clean up
     Demo(Demo),
     /// Print the JSON Schema of inventories, for editors and CI
@@ -266,6 +268,9 @@ pub struct FleetArgs {
     /// How many hosts at a time
     #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: u16,
+    /// Also the hosts that keytrail does not reach; no option, but what `export` is for.
+    #[arg(skip)]
+    pub unreached: bool,
 }
 
 /// `plan`.

@@ -65,7 +65,7 @@ pub fn from_parts(
             Failure::new(format!("the templates in {} cannot be used", dir.display())).because(&*error)
         })?,
     };
-    let hosts = select(&inventory, &args.on, out)?;
+    let hosts = select(&inventory, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
     let state = mint(&inventory, &analysis, &given, &mut vault, out)?;
@@ -146,16 +146,19 @@ pub fn vault_failure(what: &str, error: &vault::Error) -> Failure {
     }
 }
 
-/// The hosts of `--on` that keytrail reaches.
-fn select(inventory: &Inventory, on: &[String], out: &Out) -> Result<Vec<HostId>, Failure> {
-    let selected =
-        inventory::select(inventory, on).map_err(|error| Failure::new(error.to_string()).help(error.help))?;
+/// The hosts of `--on`: all of them, or those that keytrail reaches.
+fn select(inventory: &Inventory, args: &FleetArgs, out: &Out) -> Result<Vec<HostId>, Failure> {
+    let selected = inventory::select(inventory, &args.on)
+        .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
+    if args.unreached {
+        return Ok(selected);
+    }
     let (reached, exported): (Vec<_>, Vec<_>) = selected
         .into_iter()
         .partition(|&host| inventory.entry(host).settings.connection != Connection::Export);
     if !exported.is_empty() {
         out.note(&format!(
-            "{} of the hosts get their files by export and are left out here.",
+            "{} of the hosts get their files by `keytrail export` and are left out here.",
             exported.len()
         ));
     }

@@ -5,6 +5,7 @@ pub mod args;
 mod check;
 mod demo;
 mod explain;
+mod export;
 mod fleet;
 mod given;
 mod graph;
@@ -114,6 +115,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Init(args) => init::run(args, &mut out),
         Verb::Plan(args) => plan::run(args, &mut out),
         Verb::Apply(args) => apply::run(args, &mut out),
+        Verb::Export(args) => export::run(args, &mut out),
         Verb::Demo(args) => demo::run(args, &mut out),
         Verb::Schema => schema::run(&mut out),
         Verb::Check(args) => check::run(args, &mut out),

@@ -172,6 +172,17 @@ fn host_plan(
     host: HostId,
     observed: &Observed,
 ) -> Result<(HostPlan, DesiredHost), Vec<String>> {
+    let desired = desired(fleet, shared, host, observed)?;
+    Ok((desired.plan(observed), desired))
+}
+
+/// What a host should look like, given what stands there; all problems of the host.
+pub fn desired(
+    fleet: &Fleet,
+    shared: &ntpconf::Fleet<'_>,
+    host: HostId,
+    observed: &Observed,
+) -> Result<DesiredHost, Vec<String>> {
     let name = &*fleet.inventory.host(host).name;
     let needs = fleet.analysis.needs(host);
     let value = |owner: &str| fleet.state.symmetric.get(owner);
@@ -191,13 +202,12 @@ fn host_plan(
         password: fleet.state.passwords.get(owner),
         key_file: key_file.as_ref(),
     };
-    let desired = plan::desired(&input, &fleet.templates, observed)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok((desired.plan(observed), desired))
+    plan::desired(&input, &fleet.templates, observed)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 /// Where contents are in the vault, by digest.
-fn artifacts(fleet: &Fleet) -> HashMap<Digest, ArtifactId> {
+pub fn artifacts(fleet: &Fleet) -> HashMap<Digest, ArtifactId> {
     fleet
         .state
         .snapshot

@@ -1,0 +1,159 @@
+//! `keytrail export`: hosts' files as a directory. Mints what is missing; reaches no host.
+
+use super::args::{FleetArgs, Format, InventoryArgs, VaultArgs};
+use super::fleet::{self, Fleet};
+use super::out::Out;
+use super::planning;
+use super::{Answer, Failure};
+use crate::digest::Digest;
+use crate::export::{self, Entry, WriteError};
+use crate::inventory::{HostId, Implementation};
+use crate::ntpconf;
+use crate::plan::Observed;
+use crate::secret::Secret;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+/// `export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  keytrail export vms1 -o vms1.bundle fleet.yaml
+  keytrail export --on group:red -o red fleet.yaml
+  keytrail export -o all --force fleet.yaml          again, in place of an earlier export
+
+DIR/HOST holds what an apply would leave on a host that had no NTP configuration before. For hosts with
+`ntpd: openvms` it is a bundle with the names of that system and INSTALL_NTPKEYS.COM, which installs it.
+The files hold private keys and passwords: bring them to the host by a safe way, then delete them.")]
+pub struct ExportArgs {
+    /// Hosts (as with --on) and inventory: what ends in .yaml, .yml or .json, or holds a slash, is inventory
+    #[arg(value_name = "HOST|INVENTORY")]
+    what: Vec<String>,
+    /// Directory to write; must be new or empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Replace what keytrail exported there before, and nothing else
+    #[arg(long)]
+    force: bool,
+    /// Only these hosts: NAME, a glob, group:NAME or tag:NAME; may be repeated
+    #[arg(long, value_name = "SELECTION")]
+    on: Vec<String>,
+    /// Which vault
+    #[command(flatten)]
+    vault: VaultArgs,
+    /// Templates of your own, in place of the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+}
+
+pub fn run(args: &ExportArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let fleet = match fleet::prepare(&fleet_args(args), Format::Text, out)? {
+        Ok(fleet) => fleet,
+        Err(answer) => return Ok(answer),
+    };
+    let hosts = entries(&fleet, out)?;
+    export::write(&args.output, &hosts, args.force).map_err(|error| failure(&error, &args.output))?;
+    let mut openvms = false;
+    for ((name, entries), &host) in hosts.iter().zip(&fleet.hosts) {
+        openvms |= is_openvms(&fleet, host);
+        let place = args.output.join(name);
+        out.line(&format!("{}: {} files and links", place.display(), entries.len()))?;
+    }
+    out.note("These files hold private keys and passwords: bring them to their hosts by a safe way, then delete them.");
+    if openvms {
+        out.note(&format!(
+            "On OpenVMS: copy a host's directory there as text files, into a directory of its own, and run @{} in it from a privileged account.",
+            export::PROCEDURE
+        ));
+    }
+    Ok(Answer::Yes)
+}
+
+fn fleet_args(args: &ExportArgs) -> FleetArgs {
+    let ending = |word: &str| {
+        Path::new(word)
+            .extension()
+            .and_then(|ending| ending.to_str().map(str::to_owned))
+    };
+    let (paths, hosts): (Vec<&String>, Vec<&String>) = args.what.iter().partition(|word| {
+        word.contains('/') || ending(word).is_some_and(|ending| ["yaml", "yml", "json"].contains(&&*ending))
+    });
+    FleetArgs {
+        inventory: InventoryArgs {
+            paths: paths.into_iter().map(PathBuf::from).collect(),
+        },
+        vault: args.vault.clone(),
+        on: hosts.into_iter().chain(&args.on).cloned().collect(),
+        templates: args.templates.clone(),
+        // Nobody is connected to.
+        jobs: 1,
+        unreached: true,
+    }
+}
+
+fn is_openvms(fleet: &Fleet, host: HostId) -> bool {
+    fleet.inventory.entry(host).settings.ntpd == Implementation::Openvms
+}
+
+/// What belongs on every host, or everything that stands against it.
+fn entries(fleet: &Fleet, out: &Out) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
+    let shared = ntpconf::Fleet::new(&fleet.inventory);
+    let artifacts = planning::artifacts(fleet);
+    // A panic elsewhere cannot have left a read-only connection half changed.
+    let vault = fleet.vault.lock().unwrap_or_else(PoisonError::into_inner);
+    let content = |digest: &Digest| -> Result<Secret, String> {
+        let id = artifacts.get(digest).ok_or("it is not in the vault")?;
+        vault.content(*id).map_err(|error| error.to_string())
+    };
+    let trusted = |group: &str| -> Vec<String> {
+        let groups = fleet.inventory.groups.iter().filter(|of| &*of.name == group);
+        groups
+            .flat_map(|of| &of.trusted)
+            .map(|&host| fleet.inventory.host(host).name.to_string())
+            .collect()
+    };
+    let mut hosts = Vec::with_capacity(fleet.hosts.len());
+    let mut problems: Vec<String> = Vec::new();
+    for &host in &fleet.hosts {
+        let made = match planning::desired(fleet, &shared, host, &Observed::default()) {
+            Ok(made) => made,
+            Err(whys) => {
+                problems.extend(whys);
+                continue;
+            }
+        };
+        for warning in &made.warnings {
+            out.stderr(&format!("warning: {}: {warning}", made.desired.host));
+        }
+        let entries = if is_openvms(fleet, host) {
+            export::openvms(&made, &trusted, &content)
+        } else {
+            export::tree(&made, &content)
+        };
+        match entries {
+            Ok(entries) => hosts.push((made.desired.host, entries)),
+            Err(errors) => problems.extend(errors.iter().map(ToString::to_string)),
+        }
+    }
+    if problems.is_empty() {
+        return Ok(hosts);
+    }
+    problems.dedup();
+    Err(problems.into_iter().fold(
+        Failure::new("these hosts cannot be exported; nothing was written"),
+        Failure::why,
+    ))
+}
+
+fn failure(error: &WriteError, target: &Path) -> Failure {
+    let failure = Failure::new(format!("nothing was exported to {}", target.display())).because(error);
+    match error {
+        WriteError::NotEmpty(_) => failure
+            .help("name a new directory")
+            .help("or replace an earlier export: --force"),
+        WriteError::Foreign(_) => {
+            failure.help("name a new directory: --force replaces only what keytrail itself exported")
+        }
+        WriteError::Io { .. } => failure,
+    }
+}
