@@ -24,6 +24,10 @@ if [ "${1:-run}" = test ]; then
     need sudo command -v sudo
     need shellcheck command -v shellcheck
     need tar command -v tar
+    # The daemons under test run in networks of their own; NTPsec's ntpq is written in Python.
+    need iproute2 command -v ip
+    need util-linux sh -c 'command -v unshare && command -v nsenter && command -v setpriv'
+    need python3 command -v python3
 fi
 
 if ! command -v cargo >/dev/null 2>&1; then

@@ -6,9 +6,13 @@ use keytrail::plan::{DesiredHost, HostInput, Observed, ObservedFile, desired};
 use keytrail::secret::Secret;
 use keytrail::trail::{Analysis, analyse};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+#[path = "common/unpacked.rs"]
+mod unpacked;
+
+use unpacked::{daemon, write};
 
 const PASSWORD: &str = "planted-password-7";
 
@@ -255,39 +259,6 @@ fn a_reached_host_needs_nothing_in_every_mode() {
             let again = make(&fleet, host, &after);
             assert_eq!(again.plan(&after).actions, [], "{host} {mode}");
         }
-    }
-}
-
-/// Where tests/tools/get-daemons.sh unpacked the daemons.
-fn daemon(package: &str, program: &str) -> (PathBuf, String) {
-    let prefix = std::env::var_os("KEYTRAIL_TEST_DAEMONS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-daemons"),
-        PathBuf::from,
-    );
-    let root = prefix.join(package);
-    assert!(
-        root.join(".complete").exists(),
-        "no daemons in {}: run the tests by `make test`, or run tests/tools/get-daemons.sh target/test-daemons first",
-        prefix.display()
-    );
-    let libraries = std::fs::read_dir(root.join("usr/lib"))
-        .expect("unpacked")
-        .map(|entry| entry.expect("an entry").path().display().to_string())
-        .collect::<Vec<_>>()
-        .join(":");
-    (root.join("usr/sbin").join(program), libraries)
-}
-
-/// Writes a host's files below `dir`, with `dir` in the place of the root in what they name.
-fn write(made: &DesiredHost, dir: &Path) {
-    for (path, content) in &made.contents {
-        let text = content
-            .expose_str()
-            .expect("text")
-            .replace(" /etc/", &format!(" {}/etc/", dir.display()));
-        let file = dir.join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(file.parent().expect("a directory")).expect("made");
-        std::fs::write(file, text).expect("written");
     }
 }
 

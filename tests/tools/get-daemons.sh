@@ -18,13 +18,14 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for package in chrony ntpsec; do
-    [ -e "$prefix/$package/.complete" ] && continue
+    # What the daemon links to and a minimal system may lack comes along, and the modules of NTPsec's ntpq.
+    packages=$package
+    [ "$package" = chrony ] && packages="chrony libedit2 libbsd0 libmd0"
+    [ "$package" = ntpsec ] && packages="ntpsec python3-ntp libbsd0 libmd0"
+    # The marker names what was unpacked: a longer list is fetched anew.
+    [ "$(cat "$prefix/$package/.complete" 2>/dev/null)" = "$packages" ] && continue
     rm -rf "${prefix:?}/$package"
-    # What the daemon links to and a minimal system may lack comes along.
-    libraries=
-    [ "$package" = chrony ] && libraries="libedit2 libbsd0 libmd0"
-    [ "$package" = ntpsec ] && libraries="libbsd0 libmd0"
-    for name in "$package" $libraries; do
+    for name in $packages; do
         (cd "$work" && apt-get -o APT::Sandbox::User="$(id -un)" download -qq "$name" >/dev/null) || {
             echo "get-daemons.sh: cannot download $name; is 'apt-get update' needed?" >&2
             exit 1
@@ -34,6 +35,10 @@ for package in chrony ntpsec; do
         dpkg -x "$deb" "$prefix/$package"
     done
     rm -f "$work"/*.deb
-    : >"$prefix/$package/.complete"
+    # Beside the modules is where ntpq looks first.
+    for library in "$prefix/$package"/usr/lib/*/ntp/libntpc.so; do
+        [ ! -e "$library" ] || ln -sf "$library" "$prefix/$package/usr/lib/python3/dist-packages/ntp/"
+    done
+    echo "$packages" >"$prefix/$package/.complete"
 done
 echo "$prefix"

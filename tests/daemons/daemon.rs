@@ -1,0 +1,214 @@
+//! A running chronyd or NTPsec ntpd with the files keytrail made for it, and what it says of its server.
+
+use crate::fleet::World;
+use crate::namespace::{Network, Running, SERVER};
+use crate::unpacked;
+use keytrail::ntpq::{
+    Association, Evidence, Selection, Server, System, Verdict, Wait, associations, chrony, judge,
+};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Whose daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Chrony,
+    Ntpsec,
+}
+
+impl Kind {
+    /// As inventories name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chrony => "chrony",
+            Self::Ntpsec => "ntpsec",
+        }
+    }
+
+    /// The line a server takes its time from: this machine's clock, as it is and at once.
+    pub fn clock(self) -> &'static str {
+        match self {
+            Self::Chrony => "local stratum 5",
+            Self::Ntpsec => "tos orphan 5 orphanwait 1",
+        }
+    }
+}
+
+/// What the daemon of a client says of its server.
+#[derive(Debug)]
+pub struct State {
+    pub verdict: Verdict,
+    /// Its time is taken from it.
+    pub selected: bool,
+    /// All that was read, for whoever must find out what went wrong.
+    pub said: String,
+}
+
+/// The order of fields is the order of dropping: daemon before files.
+pub struct Daemon<'n> {
+    running: Running,
+    kind: Kind,
+    network: &'n Network,
+    dir: TempDir,
+}
+
+impl<'n> Daemon<'n> {
+    /// Writes the files of `host` and starts its daemon.
+    pub fn start(kind: Kind, host: &str, world: &World, network: &'n Network) -> Self {
+        let dir = TempDir::with_prefix("keytrail-").expect("a directory");
+        // chronyd makes no socket where others may look.
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("ours");
+        let path = dir.path().display();
+        let (mut command, before);
+        match kind {
+            Kind::Chrony => {
+                command = Command::new(unpacked::daemon("chrony", "chronyd").0);
+                // What a distribution's own file would say, for a place of our own.
+                before =
+                    format!("pidfile {path}/pid\nbindcmdaddress {path}/socket\ncmdport 0\ndumpdir {path}\n");
+                // -x: never the clock. -u: chrony's own user need not exist here.
+                command.args(["-n", "-x", "-u", "root", "-l"]);
+                command.arg(dir.path().join("log")).arg("-f");
+                command.arg(dir.path().join("etc/chrony/chrony.conf"));
+            }
+            Kind::Ntpsec => {
+                command = Command::new(unpacked::daemon("ntpsec", "ntpd").0);
+                // Without it NTPsec answers no ntpq.
+                before = "restrict 127.0.0.1\n".to_owned();
+                command.arg("-n").arg("-l").arg(dir.path().join("log"));
+                command.arg("-c").arg(dir.path().join("etc/ntpsec/ntp.conf"));
+            }
+        }
+        unpacked::write(&world.files(host, &before), dir.path());
+        command.env("LD_LIBRARY_PATH", unpacked::libraries(kind.word()));
+        Self {
+            running: network.start(&command),
+            kind,
+            network,
+            dir,
+        }
+    }
+
+    /// Panics when the daemon is gone: nothing is proven by one that does not run.
+    pub fn must_run(&mut self) {
+        assert!(
+            !self.running.ended(),
+            "{:?} has ended by itself:\n{}",
+            self.kind,
+            self.log()
+        );
+    }
+
+    /// Its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    fn chronyc(&self, question: &str) -> String {
+        let mut command = self.network.command();
+        command
+            .arg(unpacked::root("chrony").join("usr/bin/chronyc"))
+            .arg("-h")
+            .arg(self.dir.path().join("socket"))
+            .args(["-n", "-c", question])
+            .env("LD_LIBRARY_PATH", unpacked::libraries("chrony"));
+        said(&mut command)
+    }
+
+    fn ntpq(&self, question: &str) -> String {
+        let root = unpacked::root("ntpsec");
+        let mut command = self.network.command();
+        command
+            .arg("python3")
+            .arg(root.join("usr/bin/ntpq"))
+            .args(["-n", "-c", question, "127.0.0.1"])
+            .env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("LD_LIBRARY_PATH", unpacked::libraries("ntpsec"));
+        said(&mut command)
+    }
+
+    /// Whether it has a time to give; what it says, where it has none.
+    pub fn serves(&self) -> Result<(), String> {
+        let (said, serves) = match self.kind {
+            Kind::Chrony => {
+                let said = self.chronyc("tracking");
+                let serves = chrony::tracking(&said).is_ok_and(|own| own.stratum != 0);
+                (said, serves)
+            }
+            Kind::Ntpsec => {
+                let said = self.ntpq("rv 0");
+                let serves = System::read(&said).is_ok_and(|own| own.synchronised());
+                (said, serves)
+            }
+        };
+        if serves { Ok(()) } else { Err(said) }
+    }
+
+    /// What it says of its server, which is up and serves.
+    pub fn state(&self) -> State {
+        let read = match self.kind {
+            Kind::Chrony => self.chrony_state(),
+            Kind::Ntpsec => self.ntpsec_state(),
+        };
+        // It takes a moment until it answers.
+        read.unwrap_or_else(|said| State {
+            verdict: Verdict::InProgress(Wait::FirstAnswer),
+            selected: false,
+            said,
+        })
+    }
+
+    fn chrony_state(&self) -> Result<State, String> {
+        let texts = ["sources", "authdata", "ntpdata"].map(|question| self.chronyc(question));
+        let said = texts.join("\n");
+        let sources = chrony::join(
+            chrony::sources(&texts[0]).map_err(|error| format!("{error}\n{said}"))?,
+            &chrony::authdata(&texts[1]).map_err(|error| format!("{error}\n{said}"))?,
+            &chrony::ntpdata(&texts[2]).map_err(|error| format!("{error}\n{said}"))?,
+        );
+        let Some(source) = sources.iter().find(|source| source.row.name == SERVER) else {
+            return Err(format!("no source {SERVER}:\n{said}"));
+        };
+        Ok(State {
+            verdict: source.verdict(true),
+            selected: source.row.state == '*',
+            said,
+        })
+    }
+
+    fn ntpsec_state(&self) -> Result<State, String> {
+        let table = self.ntpq("as");
+        let rows = associations(&table).map_err(|error| format!("{error}\n{table}"))?;
+        for row in rows {
+            let text = self.ntpq(&format!("rv {}", row.associd));
+            let said = format!("{table}\n{text}");
+            let association =
+                Association::read(&text, Some(row.status)).map_err(|error| format!("{error}\n{said}"))?;
+            if association.srcadr != SERVER {
+                continue;
+            }
+            let judgement = judge(&Evidence {
+                association: &association,
+                stats: None,
+                now: None,
+                since: None,
+                server: Server::Up,
+            });
+            return Ok(State {
+                verdict: judgement.verdict,
+                selected: row.status.selection() == Selection::SystemPeer,
+                said,
+            });
+        }
+        Err(format!("no association with {SERVER}:\n{table}"))
+    }
+}
+
+/// Output and complaints of a command.
+fn said(command: &mut Command) -> String {
+    let output = command.output().expect("nsenter is there");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}

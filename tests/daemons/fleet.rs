@@ -1,0 +1,81 @@
+//! A fleet as the program makes it: inventory, minted keys, the files of each host.
+
+use keytrail::digest::Digest;
+use keytrail::inventory::{Inventory, load_str};
+use keytrail::mint::{Given, Request, State, mint, wanted};
+use keytrail::ntpconf::{Fleet, Templates};
+use keytrail::plan::{DesiredHost, HostInput, Observed, ObservedFile, desired, key_file};
+use keytrail::secret::Secret;
+use keytrail::trail::{Analysis, analyse};
+use keytrail::vault::{KeySource, Vault, create_identity};
+use std::collections::HashSet;
+
+const NOW: i64 = 1_795_226_400;
+
+/// An inventory and the keys minted for it.
+pub struct World {
+    inventory: Inventory,
+    analysis: Analysis,
+    state: State,
+}
+
+impl World {
+    /// Mints: twice the same inventory gives twice the same files with other keys.
+    pub fn mint(inventory: &str) -> Self {
+        let inventory = load_str(inventory).unwrap_or_else(|error| panic!("{error}"));
+        let analysis = analyse(&inventory, time::macros::date!(2026 - 11 - 21));
+        let dir = tempfile::tempdir().expect("a directory");
+        let identity = dir.path().join("identity");
+        create_identity(&identity).expect("made");
+        let mut vault =
+            Vault::create(&dir.path().join("vault"), &KeySource::File(identity), &[]).expect("made");
+        let request = Request {
+            inventory: &inventory,
+            needs: &|host| analysis.needs(host),
+            given: &Given::default(),
+            now: NOW,
+            renew_until: NOW,
+            anew: &HashSet::new(),
+        };
+        let work = wanted(&request, &State::read(&vault).expect("read")).expect("possible");
+        mint(&mut vault, &work, "test", Digest::of(b""), &()).expect("minted");
+        let state = State::read(&vault).expect("read");
+        assert_eq!(state.symmetric.len(), 1, "one key is what these fleets have");
+        Self {
+            inventory,
+            analysis,
+            state,
+        }
+    }
+
+    /// The files of a host whose configuration was `before`.
+    pub fn files(&self, name: &str, before: &str) -> DesiredHost {
+        let host = self.inventory.find(name).expect("in the fleet");
+        let needs = self.analysis.needs(host);
+        let look_up = |owner: &str| self.state.symmetric.get(owner);
+        let keys = key_file(&self.inventory, host, needs, &look_up).expect("every key is there");
+        let input = HostInput {
+            inventory: &self.inventory,
+            host,
+            needs,
+            depth: self.analysis.depth(host),
+            fleet: &Fleet::new(&self.inventory),
+            media: &[],
+            password: None,
+            key_file: keys.as_ref(),
+        };
+        let path = self.inventory.entry(host).settings.conf.to_string();
+        let file = ObservedFile {
+            digest: Digest::of(before.as_bytes()),
+            mode: 0o644,
+            owner: "root".into(),
+            group: "root".into(),
+        };
+        let observed = Observed {
+            files: [(path.clone(), file)].into(),
+            conf: [(path, Secret::from(before))].into(),
+            ..Observed::default()
+        };
+        desired(&input, &Templates::embedded(), &observed).unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+}
