@@ -415,6 +415,8 @@ pub struct Settings {
     pub extra: Vec<Box<str>>,
     /// The host sits behind address translation, which Autokey cannot cross.
     pub nat: bool,
+    /// Name of the file system `keysdir` lies on, where hosts share one.
+    pub keysdir_on: Option<Box<str>>,
 }
 
 /// How long a certificate is valid, counted from the day it is minted.

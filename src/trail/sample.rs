@@ -41,6 +41,7 @@ pub(crate) fn settings() -> Settings {
         restrict_notrust: Vec::new(),
         extra: Vec::new(),
         nat: false,
+        keysdir_on: None,
     }
 }
 

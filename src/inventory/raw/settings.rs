@@ -71,6 +71,9 @@ pub struct RawSettings {
     pub ntp_conf: Option<OneOrMany<Box<str>>>,
     /// The host is behind address translation, which Autokey cannot cross.
     pub nat: Option<bool>,
+    /// Name of the file system that `keysdir` lies on, where several hosts mount the same one (NFS): then file names must not
+    /// collide.
+    pub keysdir_on: Option<Box<str>>,
     /// What associations say unless they say otherwise.
     pub association: Option<RawAssociationDefaults>,
 }

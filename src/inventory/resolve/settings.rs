@@ -193,6 +193,7 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
             .map(|OneOrMany(lines)| conf_lines(lines))
             .unwrap_or_default(),
         nat: find(layers, |raw| raw.nat).unwrap_or_default(),
+        keysdir_on: find(layers, |raw| raw.keysdir_on.clone()),
     };
     Resolved {
         settings: Arc::new(settings),

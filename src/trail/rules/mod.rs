@@ -22,6 +22,7 @@ mod key_missing;
 mod key_not_trusted;
 mod key_restriction_ignored;
 mod key_type_unknown;
+mod keysdir_shared;
 mod lifetime_exceeds_trusted_host;
 mod name_too_long;
 mod nat_autokey;
@@ -140,6 +141,7 @@ pub static RULES: &[Rule] = &[
     key_missing::RULE,
     key_mismatch::RULE,
     key_type_unknown::RULE,
+    keysdir_shared::RULE,
     key_not_trusted::RULE,
     key_id_range::RULE,
     key_restriction_ignored::RULE,
