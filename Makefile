@@ -23,8 +23,9 @@ test: setup-test ## Run every test
 lint: setup ## rustfmt, clippy, cargo-deny, shellcheck
 	sh scripts/lint.sh
 
-bench: setup ## Run the benchmarks
-	$(CARGO) bench --locked
+bench: setup ## Run the benchmarks, and check beside Python (docs/performance.md)
+	@sh scripts/bench-check.sh
+	$(CARGO) bench --locked --bench '*'
 
 fmt: ## Format the sources
 	$(CARGO) fmt

@@ -59,14 +59,21 @@ pub fn what_if_findings(
 /// Analyses an inventory. `today` (UTC) decides which waivers have expired.
 pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
     let graph = TrailGraph::new(inventory);
-    let proof = proof::prove(inventory, &graph);
-    let needs = needs::derive(inventory, &graph);
+    let (needs, (proof, strata)) = rayon::join(
+        || needs::derive(inventory, &graph),
+        || {
+            (
+                proof::prove(inventory, &graph),
+                stratum::strata(inventory, &graph),
+            )
+        },
+    );
     let found = rules::run(&rules::Context {
         inventory,
         graph: &graph,
         proof: &proof,
         needs: &needs,
-        strata: &stratum::strata(inventory, &graph),
+        strata: &strata,
         keyed: &rules::symmetric::keyed_lines(inventory),
         today,
     });

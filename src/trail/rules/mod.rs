@@ -54,6 +54,7 @@ use super::needs::NeedsTable;
 use super::proof::Proof;
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::inventory::{Association, HostEntry, Inventory, Settings};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use symmetric::KeyedLine;
@@ -170,11 +171,13 @@ pub(super) fn found(code: &'static str, message: impl Into<String>) -> Finding {
 
 /// Runs every rule.
 pub fn run(context: &Context<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for rule in RULES {
+    let found = RULES.par_iter().map(|rule| {
+        let mut found = Vec::new();
         (rule.run)(context, &mut found);
-    }
-    found
+        found
+    });
+    // Collected rule by rule, so that the order does not depend on the threads.
+    found.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
 /// Every association line of an inventory.
