@@ -12,9 +12,6 @@ use crate::secret::Secret;
 use crate::vault::{SecretId, SecretKind};
 use std::collections::{BTreeSet, HashMap};
 
-/// The longest text key OpenVMS reads; MD5 keys are made so that every daemon can share them.
-const TEXT_KEY: usize = 16;
-
 /// A secret, ready for use.
 pub(super) enum Material {
     Bytes(Secret),
@@ -37,9 +34,9 @@ impl Material {
                 bits,
                 clients,
             } => Self::Group(Box::new(GroupKey::generate(*scheme, *bits, *clients)?)),
-            Make::Symmetric { id, kind } => {
+            Make::Symmetric { id, kind, text } => {
                 let key = match kind {
-                    KeyType::Md5 => SymmetricKey::generate_text(*id, *kind, TEXT_KEY),
+                    KeyType::Md5 => SymmetricKey::generate_text(*id, *kind, *text),
                     kind => SymmetricKey::generate(*id, *kind),
                 };
                 Self::Bytes(key?.secret)

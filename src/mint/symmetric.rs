@@ -5,10 +5,15 @@ use super::spec::Spec;
 use super::wanted::{Decision, SecretWant};
 use super::wants::Wants;
 use super::work::Make;
-use crate::inventory::{HostId, Inventory, SymmetricKey as Declared};
+use crate::inventory::{HostId, Implementation, Inventory, SymmetricKey as Declared};
 use crate::media::symmetric::{KeyType, SymmetricKey};
 use crate::trail::needs::{Needs, symmetric_key};
 use crate::vault::SecretKind;
+
+/// Characters of a generated text key: below the 20 from which ntp.org and NTPsec read hexadecimal digits.
+const TEXT_KEY: usize = 16;
+/// The same for keys that an OpenVMS host holds: the most its manual names.
+const OPENVMS_TEXT_KEY: usize = 8;
 
 /// The owner under which the vault keeps a symmetric key: its id, and its group where it has one (`7@green`).
 pub fn symmetric_owner(inventory: &Inventory, key: &Declared) -> String {
@@ -55,7 +60,8 @@ impl Wants<'_, '_> {
         let id = u16::try_from(id)
             .map_err(|_| Problem::new("", "its id is above 65535", "choose an id from 1 to 65534"))?;
         if key.value.is_none() {
-            return Ok((kind, Make::Symmetric { id, kind }));
+            let text = self.text_length(key);
+            return Ok((kind, Make::Symmetric { id, kind, text }));
         }
         let at = self
             .request
@@ -68,5 +74,17 @@ impl Wants<'_, '_> {
             .ok_or_else(|| Problem::new("", "its value was not given", "see where its 'value' comes from"))?;
         let key = SymmetricKey::given(id, kind, value).map_err(wrong)?;
         Ok((kind, Make::Given(key.secret)))
+    }
+
+    /// Characters of a generated text key: as many as everybody who holds it reads.
+    fn text_length(&self, key: &Declared) -> usize {
+        let inventory = self.request.inventory;
+        let on_openvms = inventory.host_ids().any(|host| {
+            let entry = inventory.entry(host);
+            entry.settings.ntpd == Implementation::Openvms
+                && (self.request.needs)(host).symmetric_keys.contains(&key.id)
+                && symmetric_key(inventory, entry.group, key.id).is_some_and(|held| std::ptr::eq(held, key))
+        });
+        if on_openvms { OPENVMS_TEXT_KEY } else { TEXT_KEY }
     }
 }

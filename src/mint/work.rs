@@ -143,6 +143,8 @@ pub(super) enum Make {
     Symmetric {
         id: u16,
         kind: KeyType,
+        /// Characters of a key that is text.
+        text: usize,
     },
 }
 

@@ -314,3 +314,23 @@ hosts:
     assert_eq!(now["8"].expose(), b"another one");
     assert_eq!(now["7"], keys["7"]);
 }
+
+#[test]
+fn text_keys_are_as_long_as_everybody_who_holds_them_reads() {
+    let mut fixture = Fixture::new();
+    let inventory = format!(
+        "{DEFAULTS}
+symmetric_keys:
+  7: {{ type: MD5 }}
+  8: {{ type: MD5 }}
+hosts:
+  server: {{ reference_clock: true }}
+  unix: {{ servers: [{{ host: server, key: 7 }}] }}
+  vms: {{ ntpd: openvms, connection: export, servers: [{{ host: server, key: 8 }}] }}
+"
+    );
+    fixture.mint(&inventory);
+    let keys = fixture.vault.secrets(SecretKind::Symmetric).unwrap();
+    assert_eq!(keys["7"].len(), 16);
+    assert_eq!(keys["8"].len(), 8, "OpenVMS reads eight characters");
+}
