@@ -85,9 +85,10 @@ fn leaves_nothing_behind_when_interrupted() {
         .stderr(Stdio::null())
         .spawn()
         .expect("the demo runs");
-    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     // The servers are up; minting and looking at hosts come next.
     let up = lines
+        .by_ref()
         .map_while(Result::ok)
         .any(|line| line.contains("an sshd of its own"));
     assert!(up, "the servers were started");
@@ -121,4 +122,20 @@ fn running(name: &str) -> bool {
         let line = String::from_utf8_lossy(&line);
         line.contains("sshd") && line.contains(name)
     })
+}
+
+#[test]
+fn cleans_up_when_nobody_reads_on() {
+    let dir = temporary();
+    let mut child = demo(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the demo runs");
+    let mut first = String::new();
+    let mut output = BufReader::new(child.stdout.take().expect("its output"));
+    output.read_line(&mut first).expect("a line");
+    drop(output);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(left_in(dir.path()), Vec::<String>::new());
 }

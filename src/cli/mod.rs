@@ -52,6 +52,8 @@ pub struct Failure {
     why: Vec<String>,
     /// What to do now.
     help: Vec<String>,
+    /// Whoever read the output has seen enough (`keytrail … | head`): nothing to say, and no fault.
+    enough: bool,
 }
 
 impl Failure {
@@ -61,6 +63,15 @@ impl Failure {
             what: what.into(),
             why: Vec::new(),
             help: Vec::new(),
+            enough: false,
+        }
+    }
+
+    /// Nobody reads the output any more. A failure and no exit on the spot, so that what is temporary is cleaned up.
+    pub fn enough() -> Self {
+        Self {
+            enough: true,
+            ..Self::new("nobody reads the output any more")
         }
     }
 
@@ -134,6 +145,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::Unusable) => ExitCode::from(2),
+        Err(failure) if failure.enough => ExitCode::SUCCESS,
         Err(failure) => {
             out.failure(&failure);
             ExitCode::from(2)

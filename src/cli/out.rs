@@ -76,8 +76,7 @@ impl Out {
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            // Whoever reads has seen enough (`keytrail … | head`): no fault of this program.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::enough()),
             Err(error) => Err(Failure::new("cannot write to standard output").because(&error)),
             Ok(()) => Ok(()),
         }
