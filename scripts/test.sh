@@ -5,5 +5,6 @@ cargo=${CARGO:-cargo}
 # The real chrony and NTPsec, unpacked and never installed: they judge the files we write for them.
 KEYTRAIL_TEST_DAEMONS=$(sh tests/tools/get-daemons.sh "${KEYTRAIL_TEST_DAEMONS:-target/test-daemons}")
 export KEYTRAIL_TEST_DAEMONS
-$cargo test --locked --quiet --all-targets "$@"
+# Benches are compiled by `make lint` and run by `make bench`.
+$cargo test --locked --quiet --lib --bins --tests "$@"
 $cargo test --locked --quiet --doc
