@@ -2,7 +2,7 @@
 
 use super::args::{Check, CheckFormat, FailOn, WhatIf};
 use super::load::{self, Read};
-use super::out::Out;
+use super::out::{Out, counted};
 use super::{Answer, Failure};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, Source};
@@ -78,7 +78,8 @@ fn what_if(inventory: &Inventory, analysis: &Analysis, failures: WhatIf) -> fail
     what_if
 }
 
-fn text(
+/// The answer for people: what was found, the ranking if asked for, and whether the trails are sound.
+pub(super) fn text(
     inventory: &Inventory,
     analysis: &Analysis,
     findings: &[Finding],
@@ -142,8 +143,4 @@ fn checkout(here: &std::path::Path) -> PathBuf {
         .map(PathBuf::from)
         .find(|root| root.is_absolute() && here.starts_with(root))
         .unwrap_or_else(|| here.to_owned())
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -4,7 +4,7 @@ use super::apply::{self, Applied};
 use super::args::{Demo as Args, FleetArgs, InventoryArgs, VaultArgs};
 use super::out::Out;
 use super::stored::Source;
-use super::{Answer, Failure, fleet, load, outcome, plan};
+use super::{Answer, Failure, check, fleet, outcome, plan};
 use crate::apply::{Limits, Report};
 use crate::demo::sshd::SshdLab;
 use crate::inventory::{self, Connection, Inventory, Ssh};
@@ -90,14 +90,7 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
 
     title(out, "keytrail check")?;
     let analysis = trail::analyse(&inventory, time::OffsetDateTime::now_utc().date());
-    if !analysis.findings.is_empty() {
-        out.bytes(load::render(&inventory.sources, &analysis.findings, out.color()).as_bytes())?;
-    }
-    out.line(&format!(
-        "{} hosts, {} groups: every trail ends at a trusted host.",
-        inventory.hosts.len(),
-        inventory.groups.len()
-    ))?;
+    check::text(&inventory, &analysis, &analysis.findings, None, out)?;
 
     title(
         out,

@@ -3,7 +3,7 @@
 use super::args::{FleetArgs, Format, VaultArgs};
 use super::given::given;
 use super::load::{self, Loaded};
-use super::out::Out;
+use super::out::{Out, counted};
 use super::progress::Progress;
 use super::stored::Source;
 use super::{Answer, Failure};
@@ -236,13 +236,4 @@ fn word(what: What) -> &'static str {
         What::File(ArtifactKind::ServerKey(_)) => "server key copy",
         What::File(ArtifactKind::ClientParameters(_)) => "client parameter file",
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let ending = match (count, what) {
-        (1, _) => return format!("1 {what}"),
-        (_, "server key copy") => return format!("{count} server key copies"),
-        _ => "s",
-    };
-    format!("{count} {what}{ending}")
 }

@@ -109,3 +109,12 @@ impl Out {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 }
+
+/// `1 host`, `8 hosts`.
+pub fn counted(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix("copy")) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}copies"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}

@@ -1,5 +1,6 @@
 //! How an apply ended, for people: a table of the hosts that are worth a line, what failed and why, a summary.
 
+use super::out::counted;
 use crate::apply::{Outcome, PhaseError, Report};
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use indexmap::IndexSet;
@@ -123,12 +124,7 @@ fn summary(report: &Report) -> String {
         .filter(|(count, _)| **count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let mut text = format!(
-        "\n{} host{}: {}",
-        report.hosts.len(),
-        plural(report.hosts.len()),
-        parts.join(", ")
-    );
+    let mut text = format!("\n{}: {}", counted(report.hosts.len(), "host"), parts.join(", "));
     if report.cancelled {
         text.push_str(". Interrupted: run the same command again to finish");
     } else if !report.is_good() {
@@ -143,8 +139,4 @@ fn are(hosts: usize) -> String {
     } else {
         format!("all {hosts} hosts are")
     }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }

@@ -22,22 +22,12 @@ pub fn dot(picture: &Picture) -> String {
             "    style=\"rounded,filled\"; color=\"{}\"; fillcolor=\"{}\";",
             colour.line, colour.area
         );
-        for (number, spot) in picture
-            .spots
-            .iter()
-            .enumerate()
-            .filter(|(_, spot)| spot.group == Some(at))
-        {
+        for (number, spot) in picture.spots_of(Some(at)) {
             let _ = writeln!(out, "    {}", node(number, spot));
         }
         out.push_str("  }\n");
     }
-    for (number, spot) in picture
-        .spots
-        .iter()
-        .enumerate()
-        .filter(|(_, spot)| spot.group.is_none())
-    {
+    for (number, spot) in picture.spots_of(None) {
         let _ = writeln!(out, "  {}", node(number, spot));
     }
     for arrow in &picture.arrows {

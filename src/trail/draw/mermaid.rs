@@ -14,22 +14,12 @@ pub fn mermaid(picture: &Picture) -> String {
             escaped(&area.name),
             area.scheme
         );
-        for (number, spot) in picture
-            .spots
-            .iter()
-            .enumerate()
-            .filter(|(_, spot)| spot.group == Some(at))
-        {
+        for (number, spot) in picture.spots_of(Some(at)) {
             let _ = writeln!(out, "    {}", node(number, spot));
         }
         out.push_str("  end\n");
     }
-    for (number, spot) in picture
-        .spots
-        .iter()
-        .enumerate()
-        .filter(|(_, spot)| spot.group.is_none())
-    {
+    for (number, spot) in picture.spots_of(None) {
         let _ = writeln!(out, "  {}", node(number, spot));
     }
     let mut red = Vec::new();

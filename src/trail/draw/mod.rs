@@ -49,6 +49,16 @@ pub struct Picture {
     pub hosts: u64,
 }
 
+impl Picture {
+    /// The boxes of a group, by its number, or those outside all groups, each with its own number.
+    fn spots_of(&self, group: Option<usize>) -> impl Iterator<Item = (usize, &Spot)> {
+        self.spots
+            .iter()
+            .enumerate()
+            .filter(move |(_, spot)| spot.group == group)
+    }
+}
+
 /// A secure group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Area {
