@@ -14,6 +14,12 @@ pub enum Phase {
     Stage,
     /// Switch to them and restart.
     Activate,
+    /// Ask the running daemon.
+    Verify,
+    /// Go back to what was there before.
+    Rollback,
+    /// Take a lock away.
+    Unlock,
 }
 
 impl fmt::Display for Phase {
@@ -22,6 +28,9 @@ impl fmt::Display for Phase {
             Self::Observe => "observe",
             Self::Stage => "stage",
             Self::Activate => "activate",
+            Self::Verify => "verify",
+            Self::Rollback => "rollback",
+            Self::Unlock => "unlock",
         })
     }
 }

@@ -206,6 +206,9 @@ fn doing(phase: Phase) -> &'static str {
         Phase::Observe => "looking",
         Phase::Stage => "staging",
         Phase::Activate => "activating",
+        Phase::Verify => "verifying",
+        Phase::Rollback => "rolling back",
+        Phase::Unlock => "unlocking",
     }
 }
 
