@@ -16,10 +16,11 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         Some((source, plan)) => (source.args(&args.fleet), Some(plan)),
         None => (args.fleet.clone(), None),
     };
-    let fleet = match fleet::prepare(&fleet_args, args.format, out)? {
+    let mut fleet = match fleet::prepare(&fleet_args, args.format, out)? {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(answer),
     };
+    fleet.hold(&fleet_args.vault)?;
     let limits = Limits {
         jobs: fleet.jobs,
         skip_unreachable: args.skip_unreachable,

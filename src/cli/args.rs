@@ -233,7 +233,7 @@ pub struct Explain {
 }
 
 /// Which vault, and what opens it.
-#[derive(Debug, Args, Clone)]
+#[derive(Debug, Args, Clone, Default)]
 pub struct VaultArgs {
     /// The vault [default: the inventory's name with .vault, beside it]
     #[arg(long, value_name = "FILE")]
@@ -241,6 +241,9 @@ pub struct VaultArgs {
     /// File with the age identity that opens the vault [default: one per vault below the user's configuration]
     #[arg(long, value_name = "FILE", env = "KEYTRAIL_IDENTITY")]
     pub identity: Option<PathBuf>,
+    /// Wait so long for another keytrail that holds the vault
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub wait: u32,
 }
 
 /// `init`.

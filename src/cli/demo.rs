@@ -222,10 +222,7 @@ fn fleet_args(file: &Path) -> FleetArgs {
         inventory: InventoryArgs {
             paths: vec![file.into()],
         },
-        vault: VaultArgs {
-            vault: None,
-            identity: None,
-        },
+        vault: VaultArgs::default(),
         on: Vec::new(),
         templates: None,
         jobs: 16,

@@ -12,11 +12,12 @@ use crate::inventory::{self, Connection, HostId, Inventory};
 use crate::mint::{self, Request, State, What};
 use crate::ntpconf::Templates;
 use crate::trail::Analysis;
-use crate::vault::{self, ArtifactKind, GenerationId, KeySource, SecretKind, Vault};
+use crate::vault::{self, ArtifactKind, GenerationId, KeySource, Lock, SecretKind, Vault};
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Everything a plan is made from but what stands on the hosts.
 pub struct Fleet {
@@ -24,6 +25,8 @@ pub struct Fleet {
     pub analysis: Analysis,
     /// Behind a lock: contents are fetched by several threads.
     pub vault: Mutex<Vault>,
+    /// Held once something was minted, or since [`Fleet::hold`].
+    pub lock: Option<Lock>,
     pub state: State,
     pub templates: Templates,
     /// The selected hosts that keytrail reaches.
@@ -68,11 +71,12 @@ pub fn from_parts(
     let hosts = select(&inventory, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
-    let state = mint(&inventory, &analysis, &given, &mut vault, out)?;
+    let (state, lock) = mint(&inventory, &analysis, &given, &mut vault, args, out)?;
     Ok(Fleet {
         inventory: Arc::new(inventory),
         analysis,
         vault: Mutex::new(vault),
+        lock,
         state,
         templates,
         hosts,
@@ -82,6 +86,28 @@ pub fn from_parts(
 }
 
 impl Fleet {
+    /// Holds the vault for this process from now on, waiting for it as long as asked: for who changes hosts.
+    pub fn hold(&mut self, args: &VaultArgs) -> Result<(), Failure> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        self.lock = Some(lock_vault(&self.source.vault, args)?);
+        // What is to be brought to the hosts was read before the lock was ours.
+        let vault = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match vault.latest() {
+            Ok(latest) if latest == self.state.snapshot.generation => Ok(()),
+            Ok(latest) => Err(vault_failure(
+                "nothing was changed on any host",
+                &vault::Error::Moved {
+                    path: self.source.vault.clone(),
+                    read: self.state.snapshot.generation,
+                    latest,
+                },
+            )),
+            Err(error) => Err(vault_failure("cannot read the vault", &error)),
+        }
+    }
+
     /// The vault's generation all this is about; 0 before the first.
     pub fn generation(&self) -> u64 {
         self.state
@@ -96,6 +122,17 @@ pub fn vault_path(args: &VaultArgs, inventory: &[PathBuf]) -> PathBuf {
     args.vault
         .clone()
         .unwrap_or_else(|| Vault::beside(inventory.first().map_or(Path::new("keytrail.yaml"), |path| path)))
+}
+
+/// Holds the vault for this process, waiting for it as long as asked.
+pub fn lock_vault(path: &Path, args: &VaultArgs) -> Result<Lock, Failure> {
+    // No option takes a secret in the argument itself where the vault is needed.
+    let words: Vec<_> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    Lock::take(path, &words.join(" "), Duration::from_secs(args.wait.into()))
+        .map_err(|error| vault_failure("the vault is not free", &error))
 }
 
 /// Opens the vault; with `create`, makes vault and key where there are none, and says so.
@@ -170,9 +207,10 @@ fn mint(
     analysis: &Analysis,
     given: &mint::Given,
     vault: &mut Vault,
+    args: &FleetArgs,
     out: &Out,
-) -> Result<State, Failure> {
-    let state = State::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
+) -> Result<(State, Option<Lock>), Failure> {
+    let unreadable = |error| vault_failure("cannot read the vault", &error);
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let request = Request {
         inventory,
@@ -182,9 +220,19 @@ fn mint(
         renew_until: now,
         anew: &HashSet::new(),
     };
-    let work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
+    let mut state = State::read(vault).map_err(unreadable)?;
+    let mut work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
     if work.is_empty() {
-        return Ok(state);
+        return Ok((state, None));
+    }
+    let lock = lock_vault(vault.path(), &args.vault)?;
+    // Somebody else may have minted just that while the lock was waited for.
+    if vault.latest().map_err(unreadable)? != state.snapshot.generation {
+        state = State::read(vault).map_err(unreadable)?;
+        work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
+        if work.is_empty() {
+            return Ok((state, Some(lock)));
+        }
     }
     let mut made: IndexMap<&str, usize> = IndexMap::new();
     for task in work.tasks() {
@@ -205,7 +253,8 @@ fn mint(
         let made: Vec<String> = made.iter().map(|(what, count)| counted(*count, what)).collect();
         out.note(&format!("Minted generation {number}: {}", made.join(", ")));
     }
-    State::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))
+    let state = State::read(vault).map_err(unreadable)?;
+    Ok((state, Some(lock)))
 }
 
 fn mint_failure(error: &mint::Error) -> Failure {

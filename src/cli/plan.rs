@@ -12,10 +12,12 @@ use crate::plan;
 use std::sync::Arc;
 
 pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
-    let fleet = match fleet::prepare(&args.fleet, args.format, out)? {
+    let mut fleet = match fleet::prepare(&args.fleet, args.format, out)? {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(answer),
     };
+    // What follows only looks.
+    fleet.lock = None;
     let planned = make(&fleet, out)?;
     let stored = Stored {
         from: fleet.source.clone(),

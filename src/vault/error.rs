@@ -1,5 +1,6 @@
 //! What can go wrong with a vault. Every message says which file, what and why; [`Error::help`] says what to do now.
 
+use super::lock::Holder;
 use super::model::GenerationId;
 use std::path::PathBuf;
 
@@ -115,6 +116,26 @@ pub enum Error {
         /// The vault.
         path: PathBuf,
     },
+    /// Another keytrail holds the vault's lock.
+    #[error(
+        "{} is in use by {}",
+        path.display(),
+        holder.as_ref().map_or_else(|| "another keytrail".to_owned(), ToString::to_string)
+    )]
+    Held {
+        /// The vault.
+        path: PathBuf,
+        /// Who, unless it was taken this very moment.
+        holder: Option<Holder>,
+    },
+    /// The file system cannot lock.
+    #[error("{} cannot be locked: {source}", path.display())]
+    LockUnsupported {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Another keytrail has written a generation since the state was read.
     #[error(
         "{} has moved on: what was read is {}, latest is {}",
@@ -189,6 +210,12 @@ impl Error {
             Self::WrongKey { .. } => "give the key the vault was sealed to; nothing was changed",
             Self::Locked { .. } => "give its key with --identity or KEYTRAIL_IDENTITY",
             Self::Busy { .. } => "wait until it has finished, then run this again",
+            Self::Held { .. } => {
+                "wait for it with --wait SECONDS, or end that process: the lock goes with it"
+            }
+            Self::LockUnsupported { .. } => {
+                "keep the vault on a local file system, or on one with working locks (NFS: mounted without 'nolock', its lock service running)"
+            }
             Self::Moved { .. } => "run it again; it will start from the latest generation",
             Self::BadName { .. } => "rename the host or group in the inventory",
             Self::Io { .. } | Self::Sqlite { .. } | Self::Crypto(_) => return None,

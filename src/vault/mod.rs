@@ -36,6 +36,7 @@
 mod error;
 mod history;
 mod key;
+mod lock;
 mod model;
 mod read;
 mod schema;
@@ -45,6 +46,7 @@ mod write;
 pub use error::{Error, Result};
 pub use history::{Applied, HostResult, Outcome, Run, RunId, RunInfo};
 pub use key::{KeySource, create_identity, default_identity};
+pub use lock::{Holder, Lock, operator};
 pub use model::{
     Artifact, ArtifactId, ArtifactKind, GenerationId, GenerationInfo, PlacedFile, Placement, PlacementId,
     SecretId, SecretKind, SecretVersion, Snapshot,

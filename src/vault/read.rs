@@ -114,6 +114,14 @@ impl Vault {
         )
     }
 
+    /// The latest generation; `None` before the first.
+    pub fn latest(&self) -> Result<Option<GenerationId>> {
+        let rows = self.all("SELECT max(id) FROM generations", [], |row| {
+            row.get::<_, Option<u32>>(0)
+        })?;
+        Ok(rows.into_iter().flatten().next().map(GenerationId))
+    }
+
     /// Everything but the sealed values, as of the latest generation. With the key, every placement is checked
     /// to be as it was written.
     pub fn snapshot(&self) -> Result<Snapshot> {
