@@ -84,7 +84,7 @@ fn the_command_line_says_who_has_it_or_waits() {
         "version: 1
 defaults: { host_key: { bits: 1024 } }
 groups: { red: { identity: tc, trusted: [mort] } }
-hosts: { mort: { group: red, reference_clock: true } }
+hosts: { mort: { group: red, reference_clock: true }, leaf: { group: red, servers: [mort] } }
 ",
     )
     .expect("an inventory");
