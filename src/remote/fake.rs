@@ -1,6 +1,6 @@
 //! Hosts that fail on purpose: a host with faults put before it, for tests of what stands above this layer.
 
-use super::{Output, Remote, Script, Unreachable};
+use super::{Answer, Output, Remote, Script, Unreachable};
 use crate::secret::Secret;
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -19,6 +19,9 @@ pub enum Fault {
     Damage(usize),
     /// The script runs to its end, and the connection is lost before it can say so.
     Deaf,
+    /// The script gets all of its input and runs to its end, but nobody answers its question: the connection
+    /// was lost by then.
+    Unanswered,
     /// The script is not run; this is answered instead.
     Answer {
         /// Exit status.
@@ -63,9 +66,9 @@ impl<R: Remote> FakeHost<R> {
 }
 
 impl<R: Remote> Remote for FakeHost<R> {
-    async fn run(&self, mut script: Script) -> Result<Output, Unreachable> {
+    async fn talk(&self, mut script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
         match self.next() {
-            Fault::None => self.host.run(script).await,
+            Fault::None => self.host.talk(script, answer).await,
             Fault::Refuse(why) => Err(why),
             Fault::Cut(bytes) => {
                 let input = script.input.expose();
@@ -79,11 +82,15 @@ impl<R: Remote> Remote for FakeHost<R> {
                     *byte ^= 1;
                 }
                 script.input = Secret::new(input);
-                self.host.run(script).await
+                self.host.talk(script, answer).await
             }
             Fault::Deaf => {
-                self.host.run(script).await?;
+                self.host.talk(script, answer).await?;
                 Err(Unreachable::Lost("deaf on purpose".into()))
+            }
+            Fault::Unanswered => {
+                self.host.run(script).await?;
+                Err(Unreachable::Lost("nobody answered, on purpose".into()))
             }
             Fault::Answer { status, stderr } => Ok(Output {
                 status,

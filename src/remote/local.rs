@@ -1,7 +1,8 @@
 //! This machine as a host: the same scripts, run by `sh` here. For `connection: local`, image builds and
 //! trying things out; with a root directory in the script's input nothing outside it is touched.
 
-use super::{Output, Remote, Script, Unreachable, bootstrap, pump::pump};
+use super::pump::{Broken, pump};
+use super::{Answer, Output, Remote, Script, Unreachable, bootstrap};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use tokio::process::Command;
@@ -11,7 +12,7 @@ use tokio::process::Command;
 pub struct LocalHost;
 
 impl Remote for LocalHost {
-    async fn run(&self, script: Script) -> Result<Output, Unreachable> {
+    async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
         let (length, input) = bootstrap::stdin(script.text, script.input.expose());
         let failed = |err: std::io::Error| Unreachable::Connect(format!("cannot run sh: {err}"));
         // In a process group of its own: Ctrl-C at the terminal stops us between hosts, not a script halfway.
@@ -29,14 +30,17 @@ impl Remote for LocalHost {
         else {
             return Err(Unreachable::Connect("cannot run sh: no pipes".into()));
         };
-        let run = async {
-            let (stdout, stderr) = pump(stdin, stdout, stderr, input).await?;
-            Ok((child.wait().await?, stdout, stderr))
-        };
+        let timed_out = |_| Unreachable::TimedOut(script.limit);
         let lost = |err: std::io::Error| Unreachable::Lost(err.to_string());
-        let (status, stdout, stderr) = tokio::time::timeout(script.limit, run)
+        let (stdout, stderr) = pump(stdin, stdout, stderr, input, script.limit, answer)
             .await
-            .map_err(|_| Unreachable::TimedOut(script.limit))?
+            .map_err(|broken| match broken {
+                Broken::TimedOut => Unreachable::TimedOut(script.limit),
+                Broken::Io(err) => lost(err),
+            })?;
+        let status = tokio::time::timeout(script.limit, child.wait())
+            .await
+            .map_err(timed_out)?
             .map_err(lost)?;
         Ok(Output {
             status: status
@@ -79,6 +83,30 @@ mod tests {
         let limit = Duration::from_millis(100);
         let hung = LocalHost.run(script("sleep 5\n", b"", limit)).await;
         assert_eq!(hung.unwrap_err(), Unreachable::TimedOut(limit));
+    }
+
+    #[tokio::test]
+    async fn a_script_asks_and_is_answered() {
+        let text = "main() {\n    read -r word\n    echo \"heard $word\"\n    echo ask\n    read -r word\n    echo \"so $word\"\n    cat\n}\nmain\n";
+        let limit = Duration::from_secs(10);
+        let answer: Answer<'_> = Box::new(|heard| {
+            Box::pin(async move {
+                assert_eq!(heard.expose(), b"heard hello\nask\n");
+                "keep"
+            })
+        });
+        let output = LocalHost
+            .talk(script(text, b"hello\n", limit), Some(answer))
+            .await
+            .unwrap();
+        assert_eq!(output.stdout.expose(), b"heard hello\nask\nso keep\n");
+        // Who does not ask is not answered.
+        let answer: Answer<'_> = Box::new(|_| Box::pin(async { panic!("nobody asked") }));
+        let output = LocalHost
+            .talk(script("echo ask it\n", b"", limit), Some(answer))
+            .await
+            .unwrap();
+        assert_eq!(output.stdout.expose(), b"ask it\n");
     }
 
     #[tokio::test]

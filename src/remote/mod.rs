@@ -18,6 +18,7 @@ pub use ssh::{SshHost, SshOptions};
 
 use crate::secret::Secret;
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 /// A script and what it reads.
@@ -30,6 +31,14 @@ pub struct Script {
     /// Longest time it may take, once the host is connected.
     pub limit: Duration,
 }
+
+/// The last line a script has written when it waits for an answer, with the line breaks around it.
+pub const ASK: &[u8] = b"\nask\n";
+
+/// Answers the one question of a script: hears all it has written so far, and says which line to write back.
+/// Takes as long as it likes; who asks must itself know how long it waits.
+pub type Answer<'a> =
+    Box<dyn FnOnce(Secret) -> Pin<Box<dyn Future<Output = &'static str> + Send + 'a>> + Send + 'a>;
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -111,8 +120,19 @@ pub enum Elevate {
 
 /// A host that scripts can be run on.
 pub trait Remote: Send + Sync {
-    /// Runs `script` and waits for its end. The connection is made at the first call and kept for the next.
-    fn run(&self, script: Script) -> impl Future<Output = Result<Output, Unreachable>> + Send;
+    /// Runs `script` and waits for its end. With an `answer` the script's standard input stays open until it has
+    /// written [`ASK`] and was answered; its limit holds before and after that, not for the answer. The connection
+    /// is made at the first call and kept for the next; other scripts may run meanwhile.
+    fn talk(
+        &self,
+        script: Script,
+        answer: Option<Answer<'_>>,
+    ) -> impl Future<Output = Result<Output, Unreachable>> + Send;
+
+    /// Runs a script that asks nothing.
+    fn run(&self, script: Script) -> impl Future<Output = Result<Output, Unreachable>> + Send {
+        self.talk(script, None)
+    }
 
     /// Gives the connection up; the next [`Remote::run`] makes a new one.
     fn disconnect(&self) -> impl Future<Output = ()> + Send {
@@ -130,10 +150,10 @@ pub enum Target {
 }
 
 impl Remote for Target {
-    async fn run(&self, script: Script) -> Result<Output, Unreachable> {
+    async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
         match self {
-            Self::Ssh(host) => host.run(script).await,
-            Self::Local(host) => host.run(script).await,
+            Self::Ssh(host) => host.talk(script, answer).await,
+            Self::Local(host) => host.talk(script, answer).await,
         }
     }
 

@@ -5,7 +5,8 @@
 //! a fleet push, and which cannot be given a time limit. Scripts then run over its control socket, inside
 //! this process: one `ssh` per host, however many phases.
 
-use super::{ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap, pump::pump};
+use super::pump::{Broken, pump};
+use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap};
 use openssh::{Error, Session, Stdio};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -176,7 +177,7 @@ impl SshHost {
 }
 
 impl Remote for SshHost {
-    async fn run(&self, script: Script) -> Result<Output, Unreachable> {
+    async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
         let (length, input) = bootstrap::stdin(script.text, script.input.expose());
         let command = bootstrap::command(length, self.options.elevate);
         let mut session = self.session().await?;
@@ -195,16 +196,21 @@ impl Remote for SshHost {
         else {
             return Err(Unreachable::Connect("no pipes to the ssh master".into()));
         };
-        let run = async {
-            let streams = pump(stdin, stdout, stderr, input).await;
-            (streams, child.wait().await)
+        let streams = pump(stdin, stdout, stderr, input, script.limit, answer).await;
+        let status = match &streams {
+            Err(Broken::TimedOut) => None,
+            _ => tokio::time::timeout(script.limit, child.wait()).await.ok(),
         };
-        let Ok((streams, status)) = tokio::time::timeout(script.limit, run).await else {
+        let Some(status) = status else {
             // The channel closes, and with it the connection: nothing more is wanted from a host that hangs.
             self.forget(&session).await;
             return Err(Unreachable::TimedOut(script.limit));
         };
-        let (stdout, stderr) = streams.map_err(|err| Unreachable::Lost(err.to_string()))?;
+        let (stdout, stderr) = match streams {
+            Ok(streams) => streams,
+            Err(Broken::TimedOut) => return Err(Unreachable::TimedOut(script.limit)),
+            Err(Broken::Io(err)) => return Err(Unreachable::Lost(err.to_string())),
+        };
         let status = match status {
             Ok(status) => status.code().unwrap_or(255),
             // How the crate says "exit status 127".
