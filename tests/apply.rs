@@ -83,7 +83,13 @@ async fn a_fleet_over_sshd_is_brought_to_its_state_and_stays_there() {
         )),
         "{list}"
     );
-    assert_eq!(fs::read_dir(&state).unwrap().count(), 2, "one record only");
+    let about = fs::read_to_string(state.join(undo.trim()).join("about")).unwrap();
+    assert!(about.starts_with("unnamed - - "), "{about}");
+    assert_eq!(
+        fs::read_dir(&state).unwrap().count(),
+        3,
+        "two records and which is the last"
+    );
     assert_eq!(fs::metadata(&state).unwrap().mode() & 0o7777, 0o700);
     for entry in fs::read_dir(state.join(undo.trim())).unwrap() {
         let path = entry.unwrap().path();
@@ -240,14 +246,22 @@ async fn a_failed_restart_is_told_and_made_up_for() {
     let good = world.desired["one"].restart.clone();
     let broken = "echo 'ntpd: bad decrypt' >&2; exit 3".to_owned();
     world.desired.get_mut("one").unwrap().restart = Some(broken);
+    let before = world.tree("one");
     let report = world.apply(&here()).await;
     let (phase, message, help, stderr) = failed(&report.hosts["one"]);
     assert_eq!(
         (phase, message),
-        (Phase::Activate, "the restart command failed with exit status 3")
+        (
+            Phase::Activate,
+            "the restart command failed with exit status 3; all files are as they were before, but the restart command \
+             fails with them too (exit status 3)"
+        )
     );
     assert_eq!(stderr, "ntpd: bad decrypt");
-    assert!(help.contains("daemon's log"));
+    assert!(help.contains("look at the host now"), "{help}");
+    let after = world.tree("one");
+    assert_eq!(after["etc/ntp.conf"], before["etc/ntp.conf"]);
+    assert!(!after.values().any(|value| value.starts_with("->")), "{after:?}");
 
     // The files are right, yet the daemon has not read them: that is not forgotten.
     let observed = world.observe(&here()).await;
@@ -264,7 +278,7 @@ async fn a_failed_restart_is_told_and_made_up_for() {
         matches!(
             &report.hosts["one"],
             Outcome::Changed {
-                changes: 0,
+                changes: 4,
                 restart: Some(_)
             }
         ),

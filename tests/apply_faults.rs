@@ -4,7 +4,7 @@ mod common;
 
 use common::Lab;
 use common::world::{By, CONF, KEYS, MARKER, Recorder, World, failed, here, limits, over_ssh, with_faults};
-use keytrail::apply::{Cancel, Connect, ContentSource, Fleet, Outcome, Phase, PhaseError, apply};
+use keytrail::apply::{Cancel, Connect, ContentSource, Fleet, Job, Outcome, Phase, PhaseError, apply};
 use keytrail::plan::Action;
 use keytrail::remote::fake::{FakeHost, Fault};
 use keytrail::remote::{LocalHost, Unreachable};
@@ -189,7 +189,7 @@ async fn a_run_interrupted_anywhere_is_finished_by_the_next() {
     let keys = world.path("bad", KEYS);
     fs::remove_file(keys.join("ntpkey_host_bad")).unwrap();
     symlink("ntpkey_RSAhost_bad.4004178806", keys.join("ntpkey_host_bad")).unwrap();
-    fs::write(keys.join(".keytrail/pending"), "switching\n").unwrap();
+    fs::write(keys.join(".keytrail/pending"), "switch\n").unwrap();
     let leftover = keys.join(".keytrail-new-2000000000-1");
     symlink("x", &leftover).unwrap();
     fs::create_dir(keys.join(".keytrail-stage-2000000000-abcdef")).unwrap();
@@ -226,11 +226,9 @@ async fn waves_follow_each_other_and_stop_where_one_fails() {
         stderr: "keytrail: cannot write to /etc/ntp/crypto\nmv: No space left on device\n".into(),
     };
     let fleet = with_faults(vec![Fault::None, fault]);
-    let contents: Arc<dyn ContentSource> = Arc::clone(&world.contents) as _;
     let report = apply(
         &fleet,
-        work,
-        contents,
+        world.job(work),
         Arc::clone(&events) as _,
         &Cancel::default(),
     )
@@ -250,7 +248,7 @@ async fn waves_follow_each_other_and_stop_where_one_fails() {
     assert_eq!(
         report.hosts["c2"],
         Outcome::NotReached {
-            message: "1 host failed in wave 1".into()
+            message: "1 host failed in wave 2".into()
         }
     );
     assert_eq!(
@@ -267,7 +265,7 @@ async fn waves_follow_each_other_and_stop_where_one_fails() {
     assert_eq!(events[0], "stage 4");
     assert!(position("c2 stage done") < position("activate 0 1"));
     assert!(position("a0 activate done") < position("activate 1 2"));
-    assert_eq!(events.last().unwrap(), "stopped 1: 1 host failed in wave 1");
+    assert_eq!(events.last().unwrap(), "stopped 1: 1 host failed in wave 2");
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["hosts"]["bad1"]["outcome"], "failed");
     assert_eq!(json["hosts"]["c2"]["outcome"], "not-reached");
@@ -345,8 +343,13 @@ async fn a_cancelled_run_leaves_no_host_halfway() {
     }
     let work = world.work(&world.observe(&here()).await);
     let cancel = Cancel::default();
-    let contents: Arc<dyn ContentSource> = Arc::clone(&world.contents) as _;
-    let report = apply(&here(), work, contents, Arc::new(StopAt(cancel.clone())), &cancel).await;
+    let report = apply(
+        &here(),
+        world.job(work),
+        Arc::new(StopAt(cancel.clone())),
+        &cancel,
+    )
+    .await;
     assert!(report.cancelled && !report.is_good());
     for host in 0..12 {
         let name = format!("h{host}");
@@ -434,7 +437,11 @@ async fn contents_that_are_not_what_was_planned_are_not_sent() {
             .any(|action| matches!(action, Action::PutFile { .. }))
     );
     let silent = Arc::new(keytrail::apply::Silent);
-    let report = apply(&here(), work, Arc::new(Wrong), silent, &Cancel::default()).await;
+    let job = Job {
+        contents: Arc::new(Wrong),
+        ..world.job(work)
+    };
+    let report = apply(&here(), job, silent, &Cancel::default()).await;
     assert!(failed(&report.hosts["one"]).1.contains("make a new plan"));
     assert!(!world.path("one", KEYS).exists());
 }

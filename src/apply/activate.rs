@@ -1,21 +1,26 @@
 //! Switching a host to what was staged, and restarting its daemon.
 
-use super::payload::{Entry, Payload, word};
+use super::payload::{Entry, Payload, Prelude, word};
 use super::phase::{failure, garbled};
 use super::reply::{Reply, number};
 use super::stage::content;
-use super::{ContentSource, HostWork, PhaseError};
+use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
 use crate::plan::Action;
-use crate::remote::{Remote, Script};
+use crate::remote::{Answer, Remote, Script};
 use crate::secret::Secret;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const TEXT: &str = concat!(
     include_str!("scripts/common.sh"),
     include_str!("scripts/receive.sh"),
+    include_str!("scripts/switch.sh"),
     include_str!("scripts/activate.sh")
 );
+
+/// How much longer than the one who looks the host waits for word, before it goes back by itself.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What happened.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,12 +40,23 @@ pub(super) fn is_needed(work: &HostWork) -> bool {
 }
 
 /// What is sent.
-pub(super) fn input(work: &HostWork, contents: &dyn ContentSource) -> Result<Secret, PhaseError> {
+pub(super) fn input(
+    work: &HostWork,
+    contents: &dyn ContentSource,
+    terms: &Terms,
+    guard: Option<Duration>,
+) -> Result<Secret, PhaseError> {
     let mut payload = Payload::default();
     for action in &work.plan.actions {
         add(&mut payload, work, contents, action)?;
     }
-    payload.finish(&work.site)
+    let prelude = Prelude {
+        label: Some((&terms.run, terms.generation)),
+        lock: terms.lock.as_ref(),
+        guard: guard.map(|limit| limit + GRACE),
+        ..Prelude::default()
+    };
+    payload.finish(&work.site, &prelude)
 }
 
 fn add(
@@ -96,34 +112,91 @@ fn add(
     }
 }
 
-/// Sends it.
-pub(super) async fn activate(
-    host: &impl Remote,
+/// Sends it. With a `judge` the host goes back unless the judge is content.
+pub(super) async fn activate<R: Remote>(
+    name: &str,
+    host: &R,
     input: Secret,
     limit: Duration,
+    judge: Option<&dyn Judge<R>>,
 ) -> Result<Activated, PhaseError> {
     let script = Script {
         text: TEXT,
         input,
         limit,
     };
-    let output = host.run(script).await?;
-    let read = read(output.stdout.expose());
+    let objection = Mutex::new(None);
+    let answer = judge.map(|judge| -> Answer<'_> {
+        let objection = &objection;
+        Box::new(move |heard| {
+            Box::pin(async move {
+                let judged = match since(heard.expose()) {
+                    Some(since) => judge.judge(name, host, since).await,
+                    None => Err(PhaseError::here(
+                        "the host did not say when it restarted its daemon",
+                    )),
+                };
+                match judged {
+                    Ok(()) => "keep",
+                    Err(error) => {
+                        *objection.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        "back"
+                    }
+                }
+            })
+        })
+    });
+    let output = host.talk(script, answer).await?;
     if output.status == 0 {
-        return read.map_err(|why| garbled(&why));
+        return read(output.stdout.expose()).map_err(|why| garbled(&why));
     }
-    let mut error = failure(&output);
+    let error = failure(&output);
+    if let Some(objection) = objection.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(objected(objection, error));
+    }
     // What the restart command said is the best explanation there is.
-    if let (PhaseError::Failed { stderr, .. }, Ok(Some(said))) =
-        (&mut error, restart_output(output.stdout.expose()))
-    {
-        let both = format!("{}\n{stderr}", said.trim_end());
-        both.trim().clone_into(stderr);
-    }
-    Err(error)
+    let said = restart_output(output.stdout.expose()).ok().flatten();
+    Err(error.with_output(said.as_deref().unwrap_or_default()))
 }
 
-fn read(stdout: &[u8]) -> Result<Activated, String> {
+/// A judge's objection, with what became of the host.
+fn objected(objection: PhaseError, end: PhaseError) -> PhaseError {
+    let help = objection.help().map(str::to_owned);
+    let message = objection.to_string();
+    let stderr = match objection {
+        PhaseError::Failed { stderr, .. } | PhaseError::RolledBack { stderr, .. } => stderr,
+        PhaseError::Unreachable(_) => String::new(),
+    };
+    match end {
+        PhaseError::RolledBack { .. } => PhaseError::RolledBack {
+            message,
+            help,
+            stderr,
+        },
+        PhaseError::Failed {
+            message: end,
+            help: then,
+            ..
+        } => PhaseError::Failed {
+            message: format!("{message}; {end}"),
+            help: then.or(help),
+            stderr,
+        },
+        lost @ PhaseError::Unreachable(_) => lost,
+    }
+}
+
+/// When the daemon was restarted, by the host's clock.
+pub(super) fn since(heard: &[u8]) -> Option<i64> {
+    let mut reply = Reply::open(heard).ok()?;
+    loop {
+        if let Some(since) = reply.line().ok()?.strip_prefix("since ") {
+            return number(since).ok();
+        }
+    }
+}
+
+pub(super) fn read(stdout: &[u8]) -> Result<Activated, String> {
     let mut reply = Reply::open(stdout)?;
     let mut activated = Activated::default();
     loop {
@@ -131,14 +204,14 @@ fn read(stdout: &[u8]) -> Result<Activated, String> {
             "end" => return Ok(activated),
             line => match line.strip_prefix("restart ") {
                 Some(rest) => activated.restart = Some(said(&mut reply, rest)?),
-                None => activated.changed += 1,
+                None => activated.changed += usize::from(!(line == "ask" || line.starts_with("since "))),
             },
         }
     }
 }
 
 /// The same of an answer that has no end.
-fn restart_output(stdout: &[u8]) -> Result<Option<String>, String> {
+pub(super) fn restart_output(stdout: &[u8]) -> Result<Option<String>, String> {
     let mut reply = Reply::open(stdout)?;
     while let Ok(line) = reply.line() {
         if let Some(rest) = line.strip_prefix("restart ") {

@@ -1,98 +1,130 @@
-//! Stage everywhere, then activate wave by wave.
+//! Stage everywhere, then activate batch by batch.
 
 use super::activate::{self, Activated};
-use super::pool::{Cancel, each};
-use super::progress::{Event, Progress};
+use super::pool::Cancel;
+use super::progress::Progress;
 use super::report::{Outcome, Report};
-use super::{Connect, ContentSource, Fleet, HostWork, Phase, PhaseError, stage};
-use std::collections::BTreeMap;
+use super::run::{Allowed, Named, Run};
+use super::unlock::unlock;
+use super::{Connect, ContentSource, Fleet, HostWork, Judge, Phase, PhaseError, Rollout, Site, Terms, stage};
+use crate::plan::order::Batch;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Runs `work`. Nothing is activated anywhere before everything is staged everywhere; a wave in which a host
-/// fails is the last one. Hosts in flight always finish their phase.
+/// Everything there is to do.
+pub struct Job<R> {
+    /// On which hosts.
+    pub work: Vec<HostWork>,
+    /// Where contents come from.
+    pub contents: Arc<dyn ContentSource>,
+    /// What hosts are told of the run.
+    pub terms: Terms,
+    /// In which order, and how much trouble is borne.
+    pub rollout: Rollout,
+    /// Who says whether a host is well.
+    pub judge: Arc<dyn Judge<R>>,
+}
+
+/// Runs a job. Nothing is activated anywhere before everything is staged everywhere; when more hosts have failed
+/// than are allowed to, no other host is begun. Hosts in flight always finish their phase.
 pub async fn apply<C: Connect>(
     fleet: &Arc<Fleet<C>>,
-    work: Vec<HostWork>,
-    contents: Arc<dyn ContentSource>,
+    job: Job<C::Remote>,
     progress: Arc<dyn Progress>,
     cancel: &Cancel,
 ) -> Report {
-    let mut run = Run {
-        fleet: Arc::clone(fleet),
+    let mut run = Run::new(fleet, progress, cancel);
+    let Job {
+        work,
         contents,
-        progress,
-        cancel: cancel.clone(),
-        report: Report::default(),
+        terms,
+        rollout,
+        judge,
+    } = job;
+    let steps = Steps {
+        contents,
+        terms: Arc::new(terms),
+        judge,
     };
-    run.all(work.into_iter().map(Arc::new).collect()).await;
-    run.report
-}
-
-struct Run<C: Connect> {
-    fleet: Arc<Fleet<C>>,
-    contents: Arc<dyn ContentSource>,
-    progress: Arc<dyn Progress>,
-    cancel: Cancel,
-    report: Report,
-}
-
-impl<C: Connect> Run<C> {
-    async fn all(&mut self, work: Vec<Arc<HostWork>>) {
-        // Every host has an outcome from the start, so none can be missing at the end.
-        for host in &work {
-            let outcome = if host.plan.is_changed() {
-                Outcome::NotReached {
-                    message: String::new(),
-                }
-            } else {
-                Outcome::Unchanged
-            };
-            self.report.hosts.insert(host.plan.host.clone(), outcome);
-        }
-        let stopped = self.phases(&work).await;
-        self.report.cancelled = self.cancel.is_cancelled();
-        self.close(stopped);
+    let work: Vec<_> = work.into_iter().map(Arc::new).collect();
+    for host in &work {
+        run.expect(&host.plan.host, host.plan.is_changed());
     }
+    let stopped = steps.all(&mut run, &work, rollout).await;
+    steps.unlock_waiting(&mut run, &work).await;
+    run.end(stopped)
+}
 
+/// What is done to hosts.
+struct Steps<R> {
+    contents: Arc<dyn ContentSource>,
+    terms: Arc<Terms>,
+    judge: Arc<dyn Judge<R>>,
+}
+
+impl<R: crate::remote::Remote + 'static> Steps<R> {
     /// All phases. `Err`: why not all.
-    async fn phases(&mut self, work: &[Arc<HostWork>]) -> Result<(), String> {
-        let to_stage: Vec<_> = work
-            .iter()
-            .filter(|host| stage::is_needed(host))
-            .cloned()
-            .collect();
-        self.stage(to_stage).await?;
+    async fn all<C: Connect<Remote = R>>(
+        &self,
+        run: &mut Run<C>,
+        work: &[Arc<HostWork>],
+        rollout: Rollout,
+    ) -> Result<(), String> {
+        let to_stage = work.iter().filter(|host| stage::is_needed(host));
+        self.stage(run, to_stage.cloned().collect()).await?;
 
-        let mut waves: BTreeMap<u32, Vec<Arc<HostWork>>> = BTreeMap::new();
-        for host in work.iter().filter(|host| activate::is_needed(host)) {
-            if self.waits(host) {
-                waves.entry(host.plan.wave).or_default().push(Arc::clone(host));
+        let by_name: HashMap<&str, &Arc<HostWork>> = work
+            .iter()
+            .filter(|host| activate::is_needed(host))
+            .map(|host| (host.plan.host.as_str(), host))
+            .collect();
+        let mut allowed = Allowed::new(rollout.max_fail);
+        for Batch { wave, hosts } in in_order(work, rollout.batches) {
+            let hosts: Vec<_> = hosts
+                .iter()
+                .filter_map(|name| by_name.get(name.as_str()).copied().cloned())
+                .filter(|host| run.waits(&host.plan.host))
+                .collect();
+            if hosts.is_empty() {
+                continue;
             }
-        }
-        for (wave, hosts) in waves {
-            self.activate(wave, hosts).await?;
+            let names: Vec<String> = hosts.iter().map(|host| host.plan.host.clone()).collect();
+            self.judge.ready(&names).await?;
+            self.activate(run, wave, hosts, &mut allowed).await?;
         }
         Ok(())
     }
 
-    async fn stage(&mut self, hosts: Vec<Arc<HostWork>>) -> Result<(), String> {
+    async fn stage<C: Connect<Remote = R>>(
+        &self,
+        run: &mut Run<C>,
+        hosts: Vec<Arc<HostWork>>,
+    ) -> Result<(), String> {
         let phase = Phase::Stage;
-        let results = self
-            .phase(phase, None, hosts, |fleet, contents, work| async move {
-                let input = prepared(contents, Arc::clone(&work), stage::input).await?;
-                let host = fleet.host(&work.plan.host)?;
-                let placed = stage::stage(&*host, input, fleet.limits().stage).await?;
-                Ok(Activated {
-                    changed: placed,
-                    restart: None,
-                })
+        let (contents, terms) = (Arc::clone(&self.contents), Arc::clone(&self.terms));
+        let results = run
+            .phase(phase, None, hosts, &Allowed::any(), move |fleet, work| {
+                let (contents, terms) = (Arc::clone(&contents), Arc::clone(&terms));
+                async move {
+                    let input = off_thread({
+                        let work = Arc::clone(&work);
+                        move || stage::input(&work, &*contents, &terms)
+                    });
+                    let input = input.await?;
+                    let host = fleet.host(&work.plan.host)?;
+                    let placed = stage::stage(&*host, input, fleet.limits().stage).await?;
+                    Ok(Activated {
+                        changed: placed,
+                        restart: None,
+                    })
+                }
             })
             .await;
-        let skip = self.fleet.limits().skip_unreachable;
+        let skip = run.fleet.limits().skip_unreachable;
         let mut failed = 0;
         for (work, result) in results {
             let outcome = match result {
-                // The rest of it comes with its wave.
+                // The rest of it comes with its batch.
                 Ok(_) if activate::is_needed(&work) => continue,
                 Ok(staged) => changed(&staged, 0),
                 Err(err) => {
@@ -100,110 +132,91 @@ impl<C: Connect> Run<C> {
                     Outcome::of(phase, err)
                 }
             };
-            self.report.hosts.insert(work.plan.host.clone(), outcome);
+            run.settle(&work.plan.host, outcome);
         }
-        self.go_on(failed, "while staging, so nothing was activated anywhere")
+        run.go_on(failed, "while staging, so nothing was activated anywhere")
     }
 
-    async fn activate(&mut self, wave: u32, hosts: Vec<Arc<HostWork>>) -> Result<(), String> {
+    async fn activate<C: Connect<Remote = R>>(
+        &self,
+        run: &mut Run<C>,
+        wave: u32,
+        hosts: Vec<Arc<HostWork>>,
+        allowed: &mut Allowed,
+    ) -> Result<(), String> {
         let phase = Phase::Activate;
-        let results = self
-            .phase(phase, Some(wave), hosts, |fleet, contents, work| async move {
-                let input = prepared(contents, Arc::clone(&work), activate::input).await?;
-                let host = fleet.host(&work.plan.host)?;
-                activate::activate(&*host, input, fleet.limits().activate).await
+        let (contents, terms) = (Arc::clone(&self.contents), Arc::clone(&self.terms));
+        let judge = Arc::clone(&self.judge);
+        let results = run
+            .phase(phase, Some(wave), hosts, allowed, move |fleet, work| {
+                let (contents, terms, judge) =
+                    (Arc::clone(&contents), Arc::clone(&terms), Arc::clone(&judge));
+                async move {
+                    let name = work.plan.host.as_str();
+                    let guard = judge.limit(name).filter(|_| work.plan.restarts());
+                    let input = off_thread({
+                        let work = Arc::clone(&work);
+                        move || activate::input(&work, &*contents, &terms, guard)
+                    });
+                    let input = input.await?;
+                    let host = fleet.host(name)?;
+                    let judge = guard.map(|_| &*judge);
+                    activate::activate(name, &*host, input, fleet.limits().activate, judge).await
+                }
             })
             .await;
-        let mut failed = 0;
         for (work, result) in results {
             let outcome = match result {
                 Ok(activated) => changed(&activated, staged_files(&work)),
-                Err(err) => {
-                    failed += 1;
-                    Outcome::of(phase, err)
-                }
+                Err(err) => Outcome::of(phase, err),
             };
-            self.report.hosts.insert(work.plan.host.clone(), outcome);
+            run.settle(&work.plan.host, outcome);
         }
-        self.go_on(failed, &format!("in wave {wave}"))
+        run.go_on(allowed.excess(), &allowed.words(wave))
     }
 
-    /// One phase on many hosts, with events.
-    async fn phase<F>(
-        &self,
-        phase: Phase,
-        wave: Option<u32>,
-        hosts: Vec<Arc<HostWork>>,
-        run: impl Fn(Arc<Fleet<C>>, Arc<dyn ContentSource>, Arc<HostWork>) -> F + Clone + Send + 'static,
-    ) -> Vec<(Arc<HostWork>, Result<Activated, PhaseError>)>
-    where
-        F: Future<Output = Result<Activated, PhaseError>> + Send,
-    {
-        let count = hosts.len();
-        if count > 0 {
-            self.progress.event(Event::Began {
-                phase,
-                wave,
-                hosts: count,
-            });
+    /// Gives back hosts that were locked while staging and whose turn did not come. Best effort: locks end by
+    /// themselves.
+    async fn unlock_waiting<C: Connect<Remote = R>>(&self, run: &mut Run<C>, work: &[Arc<HostWork>]) {
+        if self.terms.lock.is_none() {
+            return;
         }
-        each(hosts, self.fleet.limits().jobs, &self.cancel, |work| {
-            let (fleet, progress) = (Arc::clone(&self.fleet), Arc::clone(&self.progress));
-            let (contents, run) = (Arc::clone(&self.contents), run.clone());
-            async move {
-                let host = work.plan.host.as_str();
-                progress.event(Event::Started { host, phase });
-                let result = run(Arc::clone(&fleet), contents, Arc::clone(&work)).await;
-                fleet
-                    .rest(host, count, phase == Phase::Activate || result.is_err())
-                    .await;
-                progress.event(Event::Ended {
-                    host,
-                    phase,
-                    error: result.as_ref().err(),
-                });
-                (work, result)
-            }
-        })
-        .await
+        let waiting = work
+            .iter()
+            .filter(|host| stage::is_needed(host) && run.was_staged(&host.plan.host));
+        let sites: Vec<(String, Site)> = waiting
+            .map(|host| (host.plan.host.clone(), host.site.clone()))
+            .collect();
+        if !sites.is_empty() {
+            let _ = unlock(
+                &run.fleet,
+                sites,
+                &self.terms,
+                false,
+                &run.progress,
+                &Cancel::default(),
+            )
+            .await;
+        }
     }
+}
 
-    /// Whether a host has no outcome yet.
-    fn waits(&self, host: &HostWork) -> bool {
-        matches!(
-            self.report.hosts.get(&host.plan.host),
-            Some(Outcome::NotReached { .. })
-        )
-    }
-
-    fn go_on(&self, failed: usize, wher: &str) -> Result<(), String> {
-        if failed > 0 {
-            let hosts = if failed == 1 { "host" } else { "hosts" };
-            Err(format!("{failed} {hosts} failed {wher}"))
-        } else if self.cancel.is_cancelled() {
-            Err("stopped on request".into())
-        } else {
-            Ok(())
+/// The batches, and after them whatever is in none of them, by waves.
+fn in_order(work: &[Arc<HostWork>], mut batches: Vec<Batch>) -> Vec<Batch> {
+    let named: HashSet<&str> = batches
+        .iter()
+        .flat_map(|batch| batch.hosts.iter().map(String::as_str))
+        .collect();
+    let mut rest: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for host in work {
+        if !named.contains(host.plan.host.as_str()) {
+            rest.entry(host.plan.wave)
+                .or_default()
+                .push(host.plan.host.clone());
         }
     }
-
-    /// Says of the hosts whose turn did not come why.
-    fn close(&mut self, stopped: Result<(), String>) {
-        let Err(why) = stopped else { return };
-        let mut left = 0;
-        for outcome in self.report.hosts.values_mut() {
-            if let Outcome::NotReached { message } = outcome {
-                message.clone_from(&why);
-                left += 1;
-            }
-        }
-        if left > 0 {
-            self.progress.event(Event::Stopped {
-                hosts: left,
-                why: &why,
-            });
-        }
-    }
+    batches.extend(rest.into_iter().map(|(wave, hosts)| Batch { wave, hosts }));
+    batches
 }
 
 fn staged_files(work: &HostWork) -> usize {
@@ -220,13 +233,15 @@ fn changed(activated: &Activated, staged: usize) -> Outcome {
     }
 }
 
-/// Gets contents and packs them, off the threads that talk to hosts: the vault decrypts.
-async fn prepared(
-    contents: Arc<dyn ContentSource>,
-    work: Arc<HostWork>,
-    input: fn(&HostWork, &dyn ContentSource) -> Result<crate::secret::Secret, PhaseError>,
-) -> Result<crate::secret::Secret, PhaseError> {
-    tokio::task::spawn_blocking(move || input(&work, &*contents))
+/// Off the threads that talk to hosts: the vault decrypts.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
+}
+
+impl Named for HostWork {
+    fn host(&self) -> &str {
+        &self.plan.host
+    }
 }

@@ -5,7 +5,7 @@ use super::pool::{Cancel, each};
 use super::progress::{Event, Progress};
 use super::{Connect, Phase, PhaseError};
 use crate::plan::Observed;
-use crate::remote::Remote;
+use crate::remote::{Remote, Unreachable};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,10 +25,15 @@ pub struct Limits {
     pub activate: Duration,
     /// Go on without hosts that cannot be reached before anything was activated.
     pub skip_unreachable: bool,
+    /// How often a host is tried again that could not be reached, or was lost where trying again does no harm.
+    pub retries: u32,
+    /// How long to wait before the first of these; twice as long before each further one.
+    pub backoff: Duration,
 }
 
 impl Default for Limits {
-    /// 16 jobs, 256 connections, one minute to look, two to stage, five to activate; one host out of reach stops all.
+    /// 16 jobs, 256 connections, one minute to look, two to stage, five to activate; two retries, after one and two
+    /// seconds; one host out of reach stops all.
     fn default() -> Self {
         Self {
             jobs: 16,
@@ -37,6 +42,8 @@ impl Default for Limits {
             stage: Duration::from_secs(120),
             activate: Duration::from_secs(300),
             skip_unreachable: false,
+            retries: 2,
+            backoff: Duration::from_secs(1),
         }
     }
 }
@@ -89,6 +96,29 @@ impl<C: Connect> Fleet<C> {
         }
     }
 
+    /// Tries again what failed because a host could not be reached, unless somebody wants to stop.
+    pub(super) async fn persist<T, F: Future<Output = Result<T, PhaseError>>>(
+        &self,
+        name: &str,
+        phase: Phase,
+        stop: &Cancel,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, PhaseError> {
+        let mut wait = self.limits.backoff;
+        for _ in 0..self.limits.retries {
+            match attempt().await {
+                Err(PhaseError::Unreachable(why)) if may_pass(&why, phase) && !stop.is_cancelled() => {
+                    tracing::info!("{name}: {phase}: {why}; trying again in {wait:?}");
+                    self.rest(name, 0, true).await;
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                ended => return ended,
+            }
+        }
+        attempt().await
+    }
+
     /// Looks at hosts, by name. Hosts left out after a cancellation are missing from the answer.
     pub async fn observe(
         self: &Arc<Self>,
@@ -102,15 +132,17 @@ impl<C: Connect> Fleet<C> {
             wave: None,
             hosts,
         });
-        let results = each(looks, self.limits.jobs, cancel, |(name, look)| {
-            let (fleet, progress) = (Arc::clone(self), Arc::clone(progress));
+        let stop = || cancel.is_cancelled();
+        let results = each(looks, self.limits.jobs, stop, |(name, look)| {
+            let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
             async move {
                 let phase = Phase::Observe;
                 progress.event(Event::Started { host: &name, phase });
-                let result = match fleet.host(&name) {
-                    Ok(host) => observe(&*host, &look, fleet.limits.observe).await,
-                    Err(err) => Err(err),
+                let look = || async {
+                    let host = fleet.host(&name)?;
+                    observe(&*host, &look, fleet.limits.observe).await
                 };
+                let result = fleet.persist(&name, phase, &stop, look).await;
                 fleet.rest(&name, hosts, result.is_err()).await;
                 progress.event(Event::Ended {
                     host: &name,
@@ -121,5 +153,26 @@ impl<C: Connect> Fleet<C> {
             }
         });
         results.await.into_iter().collect()
+    }
+}
+
+/// Whether trying again may help and does no harm. What was sent may have been done, and switching is done once.
+fn may_pass(why: &Unreachable, phase: Phase) -> bool {
+    match why {
+        Unreachable::Connect(said) => ![
+            "Permission denied",
+            "Too many authentication failures",
+            "Could not resolve",
+            "cannot run ssh",
+            "Bad configuration option",
+            "Bad owner or permissions",
+        ]
+        .iter()
+        .any(|lasting| said.contains(lasting)),
+        Unreachable::Lost(_) => matches!(
+            phase,
+            Phase::Observe | Phase::Stage | Phase::Verify | Phase::Unlock
+        ),
+        Unreachable::HostKey(_) | Unreachable::TimedOut(_) => false,
     }
 }

@@ -6,6 +6,9 @@
 //! * **stage** puts media under their filestamped names. No link names them yet, so nothing changes.
 //! * **activate** switches a host's links and configuration files by rename and restarts the daemon. What was
 //!   there before is kept on the host, and a host where a switch was interrupted says so when it is next observed.
+//!   Then it waits for word that all is well ([`Judge`]): where none comes in time, or the restart fails, the host
+//!   goes back by itself, whatever has become of the connection.
+//! * **rollback** brings an earlier state back later, from the records that switches have left.
 //!
 //! Nothing here prints: [`Progress`] hears what happens, and [`Report`] says how every host ended.
 
@@ -20,16 +23,23 @@ mod pool;
 mod progress;
 mod reply;
 mod report;
+mod rollback;
+mod rollout;
+mod run;
 mod stage;
+mod unlock;
 
 pub use contact::{Connect, InventoryConnect};
-pub use executor::apply;
+pub use executor::{Job, apply};
 pub use fleet::{Fleet, Limits};
 pub use observe::Look;
 pub use phase::{Phase, PhaseError};
 pub use pool::Cancel;
 pub use progress::{Event, Progress, Silent};
 pub use report::{Outcome, Report};
+pub use rollback::{Back, Target, rollback};
+pub use rollout::{HostLock, Judge, Judgement, Rollout, Terms, Trusting};
+pub use unlock::unlock;
 
 use crate::digest::Digest;
 use crate::plan::HostPlan;

@@ -1,10 +1,11 @@
 //! Looking at a host.
 
+use super::payload::Prelude;
 use super::phase::{failure, garbled};
 use super::reply::{Reply, number};
 use super::{PhaseError, Site, payload};
 use crate::digest::Digest;
-use crate::plan::{Observed, ObservedFile};
+use crate::plan::{Observed, ObservedFile, SwitchRecord};
 use crate::remote::{Output, Remote, Script};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub(super) async fn observe(
 }
 
 fn input(look: &Look) -> Result<String, PhaseError> {
-    let mut input = payload::lines(&look.site)?;
+    let mut input = Prelude::default().lines(&look.site, "")?;
     for path in &look.show {
         let _ = writeln!(input, "show {}", payload::path(path)?);
     }
@@ -107,6 +108,9 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             }
             ("clock", _) => observed.clock = number(rest)?,
             ("pending", _) => observed.restart_pending = true,
+            ("generation", _) => observed.generation = Some(number(rest)?),
+            ("lock", _) => observed.lock = Some(rest.to_owned()),
+            ("record", _) => observed.records.push(record(rest)?),
             ("list" | "numbers" | "digests", _) if rest.is_empty() => section = word,
             (_, "list") => {
                 let listed = listed(line)?;
@@ -163,6 +167,24 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
     }
     check(&observed)?;
     Ok(observed)
+}
+
+/// `RUN BEFORE AFTER TIME`.
+fn record(text: &str) -> Result<SwitchRecord, String> {
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [run, before, after, at] = fields[..] else {
+        return Err(format!("'{}' is no record of a switch", text.escape_debug()));
+    };
+    let generation = |text: &str| match text {
+        "-" => Ok(None),
+        text => number(text).map(Some),
+    };
+    Ok(SwitchRecord {
+        run: run.to_owned(),
+        before: generation(before)?,
+        after: generation(after)?,
+        at: number(at)?,
+    })
 }
 
 /// What was listed, shown and digested one after the other must be the same files.

@@ -1,33 +1,80 @@
 //! What is sent after a script: a prelude of lines, then for stage and activate a tar stream whose first member
 //! is the manifest (`scripts/receive.sh`).
 
-use super::{PhaseError, Site};
+use super::{HostLock, PhaseError, Site};
 use crate::digest::Digest;
 use crate::secret::Secret;
 use std::fmt::Write as _;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 const BLOCK: usize = 512;
 
-/// The lines every input begins with.
-pub(super) fn lines(site: &Site) -> Result<String, PhaseError> {
-    let mut lines = String::new();
-    let values = [
-        ("root", site.root.as_deref()),
-        ("keysdir", Some(site.keysdir.as_str())),
-    ];
-    for (name, value) in values {
-        if let Some(value) = value {
-            let _ = writeln!(lines, "{name} {}", path(value)?);
+/// The lines every input begins with (`scripts/common.sh`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Prelude<'a> {
+    /// The run and the generation it brings, for the record of a switch.
+    pub(super) label: Option<(&'a str, u64)>,
+    /// Takes the host for this run.
+    pub(super) lock: Option<&'a HostLock>,
+    /// How long to wait for word that all is well before going back.
+    pub(super) guard: Option<Duration>,
+    /// What a phase has to know beyond that: how far back; that staging is all there is.
+    pub(super) target: Option<&'a str>,
+    /// Whatever stands in the way.
+    pub(super) force: bool,
+}
+
+impl Prelude<'_> {
+    /// All of them; `more` are lines before the last one.
+    pub(super) fn lines(&self, site: &Site, more: &str) -> Result<String, PhaseError> {
+        let mut lines = more.to_owned();
+        let values = [
+            ("root", site.root.as_deref()),
+            ("keysdir", Some(site.keysdir.as_str())),
+        ];
+        for (name, value) in values {
+            if let Some(value) = value {
+                let _ = writeln!(lines, "{name} {}", path(value)?);
+            }
         }
-    }
-    for (name, value) in [("owner", &site.owner), ("group", &site.group)] {
-        if let Some(value) = value {
-            let _ = writeln!(lines, "{name} {}", word(value)?);
+        for (name, value) in [("owner", &site.owner), ("group", &site.group)] {
+            if let Some(value) = value {
+                let _ = writeln!(lines, "{name} {}", word(value)?);
+            }
         }
+        if let Some((run, generation)) = self.label {
+            // The generation before the first has no number on a host.
+            let generation = Some(generation).filter(|generation| *generation > 0);
+            let generation = generation.map_or("-".to_owned(), |generation| generation.to_string());
+            let _ = writeln!(lines, "label {} {generation}", word(run)?);
+        }
+        if let Some(lock) = self.lock {
+            let words: String = lock
+                .words
+                .chars()
+                .map(|c| if c.is_control() || c == '\\' { ' ' } else { c })
+                .collect();
+            let _ = writeln!(
+                lines,
+                "lock {} {} {}",
+                word(&lock.id)?,
+                lock.lease.as_secs(),
+                words.trim()
+            );
+        }
+        if let Some(guard) = self.guard {
+            let _ = writeln!(lines, "guard {}", guard.as_secs().max(1));
+        }
+        if let Some(target) = self.target {
+            let _ = writeln!(lines, "target {target}");
+        }
+        if self.force {
+            lines.push_str("force\n");
+        }
+        lines.push_str("begin\n");
+        Ok(lines)
     }
-    lines.push_str("begin\n");
-    Ok(lines)
 }
 
 /// A path that survives a line of its own and `read`: absolute, no control characters, no backslash, no space
@@ -102,18 +149,22 @@ impl Payload {
         Ok(())
     }
 
-    /// Prelude and tar stream in one piece.
-    pub(super) fn finish(self, site: &Site) -> Result<Secret, PhaseError> {
-        let mut prelude = format!("manifest {}\n", Digest::of(self.manifest.as_bytes()));
-        prelude.push_str(&lines(site)?);
+    /// Prelude and tar stream in one piece. With a guard, the stream is not all the script will read.
+    pub(super) fn finish(self, site: &Site, prelude: &Prelude<'_>) -> Result<Secret, PhaseError> {
         let padded = |len: usize| BLOCK + len.next_multiple_of(BLOCK);
         let members: usize = self
             .members
             .iter()
             .map(|(_, content)| padded(content.len()))
             .sum();
+        let stream = padded(self.manifest.len()) + members + 2 * BLOCK;
+        let mut head = format!("manifest {}\n", Digest::of(self.manifest.as_bytes()));
+        if prelude.guard.is_some() {
+            let _ = writeln!(head, "size {stream}");
+        }
+        let prelude = prelude.lines(site, &head)?;
         // Room for all of it at once: a growing buffer would leave copies of secrets behind in freed memory.
-        let total = prelude.len() + padded(self.manifest.len()) + members + 2 * BLOCK;
+        let total = prelude.len() + stream;
         let mut bytes = Zeroizing::new(Vec::with_capacity(total));
         bytes.extend_from_slice(prelude.as_bytes());
         let mut tar = tar::Builder::new(&mut *bytes);
@@ -163,7 +214,7 @@ mod tests {
             owner: Some("ntp".into()),
             group: None,
         };
-        let bytes = payload.finish(&site).unwrap();
+        let bytes = payload.finish(&site, &Prelude::default()).unwrap();
         let manifest = "media - abc 0640 0 /k/with space\n";
         let prelude = format!(
             "manifest {}\nroot /srv/image\nkeysdir /k\nowner ntp\nbegin\n",
@@ -192,6 +243,42 @@ mod tests {
                 ("0".into(), 0o640, "content".into())
             ]
         );
+    }
+
+    #[test]
+    fn a_prelude_says_what_a_run_is_about() {
+        let site = Site {
+            keysdir: "/k".into(),
+            ..Site::default()
+        };
+        let lock = HostLock {
+            id: "a1b2".into(),
+            lease: Duration::from_secs(900),
+            words: "ann@ops:\nkeytrail apply".into(),
+        };
+        let prelude = Prelude {
+            label: Some(("12", 7)),
+            lock: Some(&lock),
+            guard: Some(Duration::from_secs(30)),
+            ..Prelude::default()
+        };
+        assert_eq!(
+            prelude.lines(&site, "").unwrap(),
+            "keysdir /k\nlabel 12 7\nlock a1b2 900 ann@ops: keytrail apply\nguard 30\nbegin\n"
+        );
+        let payload = Payload::default().finish(&site, &prelude).unwrap();
+        let text = String::from_utf8_lossy(payload.expose()).into_owned();
+        let (head, _) = text.split_once("begin\n").unwrap();
+        let stream: usize = head
+            .split_once("size ")
+            .unwrap()
+            .1
+            .lines()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(payload.len(), head.len() + "begin\n".len() + stream);
     }
 
     #[test]

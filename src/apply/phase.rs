@@ -48,6 +48,16 @@ pub enum PhaseError {
         /// What the tools on the host said, or the restart command.
         stderr: String,
     },
+    /// It went wrong, and the host is as it was before.
+    #[error("{message}")]
+    RolledBack {
+        /// What and why.
+        message: String,
+        /// What to do now.
+        help: Option<String>,
+        /// What the tools on the host said, or the restart command.
+        stderr: String,
+    },
     /// The host was not reached, or lost.
     #[error("{0}")]
     Unreachable(Unreachable),
@@ -63,10 +73,19 @@ impl PhaseError {
         }
     }
 
+    /// The same, with the output of a command before what the tools said.
+    pub(super) fn with_output(mut self, output: &str) -> Self {
+        if let Self::Failed { stderr, .. } | Self::RolledBack { stderr, .. } = &mut self {
+            let both = format!("{}\n{stderr}", output.trim_end());
+            both.trim().clone_into(stderr);
+        }
+        self
+    }
+
     /// What to do now.
     pub fn help(&self) -> Option<&str> {
         match self {
-            Self::Failed { help, .. } => help.as_deref(),
+            Self::Failed { help, .. } | Self::RolledBack { help, .. } => help.as_deref(),
             Self::Unreachable(why) => Some(why.help()),
         }
     }
@@ -82,6 +101,9 @@ impl From<Unreachable> for PhaseError {
 const MOVED: i32 = 3;
 const DAMAGED: i32 = 5;
 const RESTART: i32 = 6;
+const LOCKED: i32 = 7;
+const BACK: i32 = 8;
+const BACK_BUT_DOWN: i32 = 9;
 
 /// Reads a failure out of what came back with a status other than 0.
 pub(super) fn failure(output: &Output) -> PhaseError {
@@ -114,8 +136,26 @@ pub(super) fn failure(output: &Output) -> PhaseError {
             "the new files are in place; look at the daemon's log on the host. The next apply restarts it again"
                 .to_owned(),
         ),
+        LOCKED => Some(
+            "wait until that run is over; if it is dead, `keytrail unlock` takes its locks away (they also end by themselves)"
+                .to_owned(),
+        ),
+        BACK => Some(
+            "look at what the restart command and the daemon's log on the host say, mend it, and apply again".to_owned(),
+        ),
+        BACK_BUT_DOWN => Some(
+            "the daemon is down although its files are those it ran with: look at the host now; the next apply restarts it"
+                .to_owned(),
+        ),
         _ => advice(&message),
     };
+    if output.status == BACK {
+        return PhaseError::RolledBack {
+            message,
+            help,
+            stderr,
+        };
+    }
     PhaseError::Failed {
         message,
         help,
@@ -235,7 +275,7 @@ mod tests {
                 help,
                 stderr,
             } => (message, help.unwrap_or_default(), stderr),
-            PhaseError::Unreachable(why) => panic!("{why}"),
+            other => panic!("{other}"),
         }
     }
 

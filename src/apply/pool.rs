@@ -21,12 +21,12 @@ impl Cancel {
     }
 }
 
-/// Runs `run` on every item, at most `jobs` at a time, in order of the items; after [`Cancel::cancel`] the items
+/// Runs `run` on every item, at most `jobs` at a time, in order of the items; once `stop` says so the items
 /// not begun are left out. Results come in the order in which they are ready.
 pub(super) async fn each<I, T, F>(
     items: Vec<I>,
     jobs: usize,
-    cancel: &Cancel,
+    stop: impl Fn() -> bool,
     mut run: impl FnMut(I) -> F,
 ) -> Vec<T>
 where
@@ -37,7 +37,7 @@ where
     let mut running = JoinSet::new();
     let mut done = Vec::with_capacity(items.len());
     loop {
-        while running.len() < jobs.max(1) && !cancel.is_cancelled() {
+        while running.len() < jobs.max(1) && !stop() {
             let Some(item) = items.next() else { break };
             running.spawn(run(item));
         }
@@ -59,16 +59,21 @@ mod tests {
     #[tokio::test]
     async fn at_most_so_many_at_a_time() {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let done = each((0..50).collect(), 7, &Cancel::default(), |i: u32| {
-            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
-            async move {
-                let running = now.fetch_add(1, Ordering::SeqCst) + 1;
-                most.fetch_max(running, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(2)).await;
-                now.fetch_sub(1, Ordering::SeqCst);
-                i
-            }
-        })
+        let done = each(
+            (0..50).collect(),
+            7,
+            || false,
+            |i: u32| {
+                let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+                async move {
+                    let running = now.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(running, Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    i
+                }
+            },
+        )
         .await;
         assert_eq!(done.len(), 50);
         assert_eq!(most.load(Ordering::SeqCst), 7);
@@ -78,16 +83,21 @@ mod tests {
     async fn cancelling_finishes_what_is_in_flight() {
         let cancel = Cancel::default();
         let stop = cancel.clone();
-        let done = each((0..50).collect(), 2, &cancel, move |i: u32| {
-            let stop = stop.clone();
-            async move {
-                if i == 3 {
-                    stop.cancel();
+        let done = each(
+            (0..50).collect(),
+            2,
+            || cancel.is_cancelled(),
+            move |i: u32| {
+                let stop = stop.clone();
+                async move {
+                    if i == 3 {
+                        stop.cancel();
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    i
                 }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                i
-            }
-        })
+            },
+        )
         .await;
         assert!((4..=5).contains(&done.len()), "{done:?}");
     }

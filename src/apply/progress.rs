@@ -1,6 +1,6 @@
 //! What happens, as it happens.
 
-use super::{Phase, PhaseError};
+use super::{Outcome, Phase, PhaseError};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -29,6 +29,13 @@ pub enum Event<'a> {
         phase: Phase,
         /// Why not, if it was not.
         error: Option<&'a PhaseError>,
+    },
+    /// It is known how a host ended.
+    Settled {
+        /// Which.
+        host: &'a str,
+        /// How.
+        outcome: &'a Outcome,
     },
     /// Hosts that will not be worked on any more.
     Stopped {

@@ -1,6 +1,7 @@
 //! How every host ended.
 
 use super::{Phase, PhaseError};
+use crate::remote::Unreachable;
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -20,6 +21,19 @@ pub enum Outcome {
     },
     /// It was reached, and a phase failed.
     Failed {
+        /// Which phase.
+        phase: Phase,
+        /// What and why.
+        message: String,
+        /// What to do now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+        /// What the tools on the host said.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        stderr: String,
+    },
+    /// A phase failed, and the host is as it was before.
+    RolledBack {
         /// Which phase.
         phase: Phase,
         /// What and why.
@@ -60,10 +74,27 @@ impl Outcome {
                 help,
                 stderr,
             },
+            PhaseError::RolledBack {
+                message,
+                help,
+                stderr,
+            } => Self::RolledBack {
+                phase,
+                message,
+                help,
+                stderr,
+            },
             PhaseError::Unreachable(why) => Self::Unreachable {
                 phase,
                 message: why.to_string(),
-                help: why.help().to_owned(),
+                help: match (&why, phase) {
+                    // Its guard has no word from us.
+                    (Unreachable::Lost(_) | Unreachable::TimedOut(_), Phase::Activate) => format!(
+                        "a host that was to be watched goes back by itself if no word comes; {}",
+                        why.help()
+                    ),
+                    _ => why.help().to_owned(),
+                },
             },
         }
     }

@@ -1,9 +1,9 @@
 //! Putting new media beside the old.
 
-use super::payload::{Entry, Payload};
+use super::payload::{Entry, Payload, Prelude};
 use super::phase::{failure, garbled};
 use super::reply::Reply;
-use super::{ContentSource, HostWork, PhaseError};
+use super::{ContentSource, HostWork, PhaseError, Terms};
 use crate::digest::Digest;
 use crate::plan::{Action, FileSpec};
 use crate::remote::{Remote, Script};
@@ -25,7 +25,11 @@ pub(super) fn is_needed(work: &HostWork) -> bool {
 }
 
 /// What is sent.
-pub(super) fn input(work: &HostWork, contents: &dyn ContentSource) -> Result<Secret, PhaseError> {
+pub(super) fn input(
+    work: &HostWork,
+    contents: &dyn ContentSource,
+    terms: &Terms,
+) -> Result<Secret, PhaseError> {
     let mut payload = Payload::default();
     for action in &work.plan.actions {
         let Action::PutFile { path, file, replaces } = action else {
@@ -40,7 +44,14 @@ pub(super) fn input(work: &HostWork, contents: &dyn ContentSource) -> Result<Sec
             path,
         })?;
     }
-    payload.finish(&work.site)
+    // Where nothing follows, the host is left unlocked.
+    let last = !super::activate::is_needed(work);
+    let prelude = Prelude {
+        lock: terms.lock.as_ref(),
+        target: last.then_some("stage"),
+        ..Prelude::default()
+    };
+    payload.finish(&work.site, &prelude)
 }
 
 /// A file's content, if it is the one the plan speaks of.

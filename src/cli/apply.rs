@@ -2,11 +2,13 @@
 
 use super::args::{Apply as Args, FleetArgs, Format};
 use super::fleet::{self, Fleet};
+use super::journal::Reaches;
 use super::out::Out;
 use super::planning;
 use super::progress::Progress;
-use super::{Answer, Failure, outcome, runtime, stored};
-use crate::apply::{self, Limits, Report};
+use super::rollout::RolloutArgs;
+use super::{Answer, Failure, journal, outcome, runtime, stored};
+use crate::apply::{self, Job, Report, Trusting};
 use crate::plan::Plan;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,12 +23,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         Err(answer) => return Ok(answer),
     };
     fleet.hold(&fleet_args.vault)?;
-    let limits = Limits {
-        jobs: fleet.jobs,
-        skip_unreachable: args.skip_unreachable,
-        ..Limits::default()
-    };
-    let applied = apply(fleet, limits, stored.as_ref(), out)?;
+    let applied = apply(fleet, "apply", &args.rollout, stored.as_ref(), out)?;
     let Applied::Done(report) = applied else {
         return Ok(Answer::No);
     };
@@ -49,11 +46,19 @@ pub enum Applied {
     Moved,
 }
 
-/// Plans afresh and runs the plan; a stored plan must still be the same.
-pub fn apply(fleet: Fleet, limits: Limits, stored: Option<&Plan>, out: &Out) -> Result<Applied, Failure> {
+/// Plans afresh and runs the plan; a stored plan must still be the same. `command` is what journal and locks say is
+/// being done.
+pub fn apply(
+    fleet: Fleet,
+    command: &str,
+    how: &RolloutArgs,
+    stored: Option<&Plan>,
+    out: &Out,
+) -> Result<Applied, Failure> {
+    let limits = how.limits(fleet.jobs);
     runtime::run(async |cancel| {
         let progress = Arc::new(Progress::new(out));
-        let connections = planning::connections(&fleet, limits)?;
+        let connections = planning::connections(&fleet.inventory, limits)?;
         let mut planned = planning::plan(&fleet, &connections, &progress, &cancel).await?;
         if let Some(Err(moved)) = stored.map(|stored| stored.same_as(&planned.plan)) {
             out.stderr("The stored plan is not what would be done now; nothing was changed.");
@@ -73,11 +78,22 @@ pub fn apply(fleet: Fleet, limits: Limits, stored: Option<&Plan>, out: &Out) -> 
             let report = Report::held_up(planned.plan.hosts.iter().map(|host| host.host.clone()), missed);
             return Ok(Applied::Done(report));
         }
-        let (work, contents) = planned.work(fleet.vault);
-        let heard: Arc<dyn apply::Progress> = progress.clone();
-        let mut report = apply::apply(&connections, work, contents, heard, &cancel).await;
+        let reaches = Reaches::All(fleet.generation());
+        let vault = Arc::new(fleet.vault);
+        let page = journal::open(Arc::clone(&vault), command, reaches, &progress, out)?;
+        let rollout = how.rollout(&planned.plan.hosts);
+        let (work, contents) = planned.work(vault);
+        let job = Job {
+            work,
+            contents,
+            terms: page.terms(&fleet.source.vault, command),
+            rollout,
+            judge: Arc::new(Trusting),
+        };
+        let mut report = apply::apply(&connections, job, page.progress(), &cancel).await;
         progress.finish();
         report.add_missed(missed);
+        page.close(&report)?;
         Ok(Applied::Done(report))
     })
 }

@@ -78,8 +78,13 @@ keytrail explain CODE tells what a finding means.")]
     #[command(after_help = "Examples:
   keytrail apply fleet.yaml
   keytrail apply fleet.yaml --on yellow -j 8
+  keytrail apply fleet.yaml --canary 1 --serial 10%    one host first, then a tenth at a time
   keytrail apply plan.json                 only if it still is the plan")]
     Apply(Apply),
+    /// Take hosts back to an earlier state, from the records they keep
+    Rollback(super::rollback::RollbackArgs),
+    /// Take away locks that dead runs have left on hosts
+    Unlock(super::unlock::UnlockArgs),
     /// Write hosts' files into a directory, for hosts that are not reached over SSH
     Export(super::export::ExportArgs),
     /// Provision the sample fleet on throw-away hosts of this machine, and clean up
@@ -302,9 +307,9 @@ pub struct Apply {
     /// Output of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Go on without hosts that cannot be reached; they still make the exit status 1
-    #[arg(long)]
-    pub skip_unreachable: bool,
+    /// In which steps
+    #[command(flatten)]
+    pub rollout: super::rollout::RolloutArgs,
 }
 
 /// `demo`.

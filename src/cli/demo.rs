@@ -3,9 +3,10 @@
 use super::apply::{self, Applied};
 use super::args::{Demo as Args, FleetArgs, InventoryArgs, VaultArgs};
 use super::out::Out;
+use super::rollout::RolloutArgs;
 use super::stored::Source;
 use super::{Answer, Failure, check, fleet, outcome, plan};
-use crate::apply::{Limits, Report};
+use crate::apply::Report;
 use crate::demo::sshd::SshdLab;
 use crate::inventory::{self, Connection, Inventory, Ssh};
 use crate::plan::render;
@@ -123,14 +124,23 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
         out,
         "keytrail apply: stage everywhere, then activate from the trusted hosts down",
     )?;
-    if !report(out, apply::apply(fleet, Limits::default(), None, out)?)? {
+    if !report(
+        out,
+        apply::apply(fleet, "demo", &RolloutArgs::default(), None, out)?,
+    )? {
         return Ok(Answer::No);
     }
 
     title(out, "keytrail apply, again: running it twice changes nothing")?;
     if !report(
         out,
-        apply::apply(prepare(&inventory, out)?, Limits::default(), None, out)?,
+        apply::apply(
+            prepare(&inventory, out)?,
+            "demo",
+            &RolloutArgs::default(),
+            None,
+            out,
+        )?,
     )? {
         return Ok(Answer::No);
     }

@@ -184,7 +184,7 @@ pub fn vault_failure(what: &str, error: &vault::Error) -> Failure {
 }
 
 /// The hosts of `--on`: all of them, or those that keytrail reaches.
-fn select(inventory: &Inventory, args: &FleetArgs, out: &Out) -> Result<Vec<HostId>, Failure> {
+pub fn select(inventory: &Inventory, args: &FleetArgs, out: &Out) -> Result<Vec<HostId>, Failure> {
     let selected = inventory::select(inventory, &args.on)
         .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
     if args.unreached {

@@ -11,6 +11,7 @@ mod given;
 mod graph;
 mod init;
 mod inspect;
+mod journal;
 mod keygen;
 mod load;
 mod out;
@@ -19,10 +20,13 @@ mod passwords;
 mod plan;
 mod planning;
 mod progress;
+mod rollback;
+mod rollout;
 mod runtime;
 mod schema;
 mod stored;
 mod trail;
+mod unlock;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;
@@ -126,6 +130,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Init(args) => init::run(args, &mut out),
         Verb::Plan(args) => plan::run(args, &mut out),
         Verb::Apply(args) => apply::run(args, &mut out),
+        Verb::Rollback(args) => rollback::run(args, &mut out),
+        Verb::Unlock(args) => unlock::run(args, &mut out),
         Verb::Export(args) => export::run(args, &mut out),
         Verb::Demo(args) => demo::run(args, &mut out),
         Verb::Schema => schema::run(&mut out),

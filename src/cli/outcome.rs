@@ -20,7 +20,7 @@ pub fn text(report: &Report, color: bool) -> String {
         let _ = writeln!(text, "{table}");
     }
     for (host, outcome) in &report.hosts {
-        trouble(&mut text, host, outcome);
+        text.push_str(&trouble(host, outcome));
     }
     text.push_str(&summary(report));
     text
@@ -51,6 +51,7 @@ fn table(report: &Report, color: bool) -> Table {
                 )
             }
             Outcome::Failed { .. } => ("FAILED", Color::Red, String::new(), ""),
+            Outcome::RolledBack { .. } => ("ROLLED BACK", Color::Red, String::new(), ""),
             Outcome::Unreachable { .. } => ("UNREACHABLE", Color::Red, String::new(), ""),
             Outcome::NotReached { .. } => ("not reached", Color::Yellow, String::new(), ""),
         };
@@ -65,10 +66,17 @@ fn table(report: &Report, color: bool) -> Table {
 }
 
 /// What went wrong on a host: phase, message, advice, and what its tools said.
-fn trouble(text: &mut String, host: &str, outcome: &Outcome) {
+pub fn trouble(host: &str, outcome: &Outcome) -> String {
+    let mut text = String::new();
     let (phase, message, help, stderr) = match outcome {
-        Outcome::Unchanged | Outcome::Changed { .. } | Outcome::NotReached { .. } => return,
+        Outcome::Unchanged | Outcome::Changed { .. } | Outcome::NotReached { .. } => return text,
         Outcome::Failed {
+            phase,
+            message,
+            help,
+            stderr,
+        }
+        | Outcome::RolledBack {
             phase,
             message,
             help,
@@ -83,6 +91,7 @@ fn trouble(text: &mut String, host: &str, outcome: &Outcome) {
     if let Some(help) = help.filter(|help| !help.is_empty()) {
         let _ = writeln!(text, "    help: {help}");
     }
+    text
 }
 
 /// Hosts that could not be looked at, for a plan. The same advice is given once.
@@ -107,30 +116,43 @@ pub fn missed(missed: &[(String, PhaseError)]) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let mut counts = [0_usize; 5];
-    for outcome in report.hosts.values() {
-        counts[match outcome {
-            Outcome::Changed { .. } => 0,
-            Outcome::Unchanged => 1,
-            Outcome::Failed { .. } => 2,
-            Outcome::Unreachable { .. } => 3,
-            Outcome::NotReached { .. } => 4,
-        }] += 1;
-    }
-    let words = ["changed", "unchanged", "failed", "unreachable", "not reached"];
-    let parts: Vec<String> = counts
-        .iter()
-        .zip(words)
-        .filter(|(count, _)| **count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    let mut text = format!("\n{}: {}", counted(report.hosts.len(), "host"), parts.join(", "));
+    let mut text = format!("\n{}: {}", counted(report.hosts.len(), "host"), counts(report));
     if report.cancelled {
         text.push_str(". Interrupted: run the same command again to finish");
     } else if !report.is_good() {
         text.push_str(". Run the same command again when that is mended: what is done stays done");
     }
     text
+}
+
+/// How many hosts ended how: `7 changed, 1 rolled back`.
+pub fn counts(report: &Report) -> String {
+    let mut counts = [0_usize; 6];
+    for outcome in report.hosts.values() {
+        counts[match outcome {
+            Outcome::Changed { .. } => 0,
+            Outcome::Unchanged => 1,
+            Outcome::Failed { .. } => 2,
+            Outcome::RolledBack { .. } => 3,
+            Outcome::Unreachable { .. } => 4,
+            Outcome::NotReached { .. } => 5,
+        }] += 1;
+    }
+    let words = [
+        "changed",
+        "unchanged",
+        "failed",
+        "rolled back",
+        "unreachable",
+        "not reached",
+    ];
+    let parts: Vec<String> = counts
+        .iter()
+        .zip(words)
+        .filter(|(count, _)| **count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    parts.join(", ")
 }
 
 fn are(hosts: usize) -> String {

@@ -48,7 +48,7 @@ pub fn make(fleet: &Fleet, out: &Out) -> Result<Planned, Failure> {
             jobs: fleet.jobs,
             ..Limits::default()
         };
-        let connections = planning::connections(fleet, limits)?;
+        let connections = planning::connections(&fleet.inventory, limits)?;
         planning::plan(fleet, &connections, &Arc::new(Progress::new(out)), &cancel).await
     })
 }

@@ -5,7 +5,7 @@ use super::fleet::Fleet;
 use super::progress::Progress;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
 use crate::digest::Digest;
-use crate::inventory::{Connection, HostId, Settings};
+use crate::inventory::{Connection, HostId, Inventory, Settings};
 use crate::ntpconf;
 use crate::plan::{self, DesiredHost, HostInput, HostPlan, Observed, Plan};
 use crate::remote::ControlDir;
@@ -30,14 +30,14 @@ pub struct Planned {
     pub missed: Vec<(String, PhaseError)>,
 }
 
-/// Connections for a run of a fleet.
-pub fn connections(fleet: &Fleet, limits: Limits) -> Result<Connections, Failure> {
+/// Connections for a run on the hosts of an inventory.
+pub fn connections(inventory: &Arc<Inventory>, limits: Limits) -> Result<Connections, Failure> {
     let base = std::env::temp_dir();
     let control = ControlDir::new(&base).map_err(|error| {
         Failure::new(format!("cannot make a private directory in {}", base.display())).because(&error)
     })?;
     Ok(apply::Fleet::new(
-        InventoryConnect::new(Arc::clone(&fleet.inventory), Arc::new(control)),
+        InventoryConnect::new(Arc::clone(inventory), Arc::new(control)),
         limits,
     ))
 }
@@ -61,7 +61,7 @@ pub async fn plan(
             } = plan::watched(settings);
             contents.extend(digests);
             let look = Look {
-                site: site(fleet, host),
+                site: site(&fleet.inventory, host),
                 show: contents,
             };
             (fleet.inventory.host(host).name.to_string(), look)
@@ -114,7 +114,12 @@ pub async fn plan(
     let sites = fleet
         .hosts
         .iter()
-        .map(|&host| (fleet.inventory.host(host).name.to_string(), site(fleet, host)))
+        .map(|&host| {
+            (
+                fleet.inventory.host(host).name.to_string(),
+                site(&fleet.inventory, host),
+            )
+        })
         .collect();
     Ok(Planned {
         plan: Plan::new(fleet.generation(), plans),
@@ -129,7 +134,7 @@ pub async fn plan(
 
 impl Planned {
     /// What `apply` takes: the work of every planned host, and where contents come from.
-    pub fn work(self, vault: Mutex<Vault>) -> (Vec<HostWork>, Arc<dyn ContentSource>) {
+    pub fn work(self, vault: Arc<Mutex<Vault>>) -> (Vec<HostWork>, Arc<dyn ContentSource>) {
         let Self {
             plan,
             mut sites,
@@ -148,10 +153,11 @@ impl Planned {
     }
 }
 
-fn site(fleet: &Fleet, host: HostId) -> Site {
-    let settings: &Settings = &fleet.inventory.entry(host).settings;
+/// Where a host's files are.
+pub fn site(inventory: &Inventory, host: HostId) -> Site {
+    let settings: &Settings = &inventory.entry(host).settings;
     let root = settings.root.as_deref().map(|root| {
-        let root = fleet.inventory.fill(host, root).into_owned();
+        let root = inventory.fill(host, root).into_owned();
         // A directory of this machine may be written relative to the inventory, and the inventory to here.
         match std::path::absolute(&root) {
             Ok(path) if settings.connection == Connection::Local => path.to_string_lossy().into_owned(),
@@ -224,7 +230,7 @@ struct Contents {
 /// Contents from the plan's own rendering, else from the vault.
 struct Source {
     contents: Contents,
-    vault: Mutex<Vault>,
+    vault: Arc<Mutex<Vault>>,
 }
 
 impl ContentSource for Source {

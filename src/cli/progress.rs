@@ -181,6 +181,7 @@ impl crate::apply::Progress for Progress {
                 ..
             } => self.end(host, None),
             Event::Ended { host, error, .. } => self.end(host, error.map(ToString::to_string).as_deref()),
+            Event::Settled { .. } => {}
             Event::Stopped { hosts, why } => {
                 self.word(&format!(
                     "stopping, {hosts} host{} left as before: {why}",

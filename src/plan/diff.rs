@@ -146,7 +146,6 @@ pub fn reached(desired: &Desired, contents: &BTreeMap<String, crate::secret::Sec
             .collect(),
         links: desired.links.clone(),
         conf: contents.clone(),
-        clock: 0,
-        restart_pending: false,
+        ..Observed::default()
     }
 }

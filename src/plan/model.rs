@@ -61,6 +61,28 @@ pub struct Observed {
     /// An activation was interrupted, or its restart failed: what the files say, the daemon may not have read yet.
     #[serde(default)]
     pub restart_pending: bool,
+    /// The vault's generation that keytrail brought the host to.
+    #[serde(default)]
+    pub generation: Option<u64>,
+    /// The lock on the host: `ID UNTIL WORDS` (Unix seconds, the host's clock).
+    #[serde(default)]
+    pub lock: Option<String>,
+    /// The ways back that the host keeps, the last switch first.
+    #[serde(default)]
+    pub records: Vec<SwitchRecord>,
+}
+
+/// What a host remembers of one switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchRecord {
+    /// The run that did it.
+    pub run: String,
+    /// The generation the host stood in before; `None`: what was there was not keytrail's.
+    pub before: Option<u64>,
+    /// The generation it was brought to.
+    pub after: Option<u64>,
+    /// When, Unix seconds by the host's clock.
+    pub at: i64,
 }
 
 /// A file as seen on a host.

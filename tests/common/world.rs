@@ -2,8 +2,8 @@
 
 use super::Lab;
 use keytrail::apply::{
-    Cancel, Connect, ContentSource, Event, Fleet, HostWork, Limits, Look, Outcome, Phase, PhaseError,
-    Progress, Report, Silent, Site, apply,
+    Cancel, Connect, ContentSource, Event, Fleet, HostWork, Job, Limits, Look, Outcome, Phase, PhaseError,
+    Progress, Report, Rollout, Silent, Site, Terms, Trusting, apply,
 };
 use keytrail::digest::Digest;
 use keytrail::plan::{self, Desired, FileSpec, Observed};
@@ -176,8 +176,18 @@ impl World {
     }
 
     pub async fn run<C: Connect>(&self, fleet: &Arc<Fleet<C>>, work: Vec<HostWork>) -> Report {
-        let contents: Arc<dyn ContentSource> = Arc::clone(&self.contents) as _;
-        apply(fleet, work, contents, Arc::new(Silent), &Cancel::default()).await
+        apply(fleet, self.job(work), Arc::new(Silent), &Cancel::default()).await
+    }
+
+    /// A job of that work, on a host's own word.
+    pub fn job<R: keytrail::remote::Remote>(&self, work: Vec<HostWork>) -> Job<R> {
+        Job {
+            work,
+            contents: Arc::clone(&self.contents) as _,
+            terms: Terms::default(),
+            rollout: Rollout::default(),
+            judge: Arc::new(Trusting),
+        }
     }
 
     /// Every file and link of a host, with mode, content or target; the record of the last switch left out.
@@ -233,7 +243,7 @@ impl Progress for Recorder {
                     if error.is_some() { "failed" } else { "done" }
                 )
             }
-            Event::Started { .. } => return,
+            Event::Started { .. } | Event::Settled { .. } => return,
             Event::Stopped { hosts, why } => format!("stopped {hosts}: {why}"),
         };
         self.0.lock().unwrap().push(line);
@@ -258,6 +268,7 @@ where
 pub fn limits() -> Limits {
     Limits {
         jobs: 4,
+        retries: 0,
         ..Limits::default()
     }
 }

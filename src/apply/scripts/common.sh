@@ -6,7 +6,9 @@
 # Answers go to standard output as lines, from "keytrail-reply 1" to "end". A failure is one line
 # "keytrail: …" on standard error beside what the tools said, and one of these exit statuses:
 #   3  the host is not as the plan expects   4  the host cannot do it
-#   5  the input is damaged                  6  the restart command failed
+#   5  the input is damaged                  6  the restart command failed, and there is no way back
+#   7  somebody else has locked the host     8  it went wrong, and the host is as it was before
+#   9  as 8, but the daemon did not restart with the old files either
 
 nl='
 '
@@ -36,7 +38,7 @@ need() { # PROGRAM…
 
 # The first part of every input: where and for whom. $root stands before every path.
 prelude() {
-    root='' keysdir='' owner='' group='' manifest=''
+    root='' keysdir='' owner='' group='' manifest='' size='' guard='' label='- -' lock='' target='' force=''
     while IFS= read -r line; do
         case $line in
             'root '*) root=${line#root } ;;
@@ -44,8 +46,15 @@ prelude() {
             'owner '*) owner=${line#owner } ;;
             'group '*) group=${line#group } ;;
             'manifest '*) manifest=${line#manifest } ;;
+            'size '*) size=${line#size } ;;
+            'guard '*) guard=${line#guard } ;;
+            'label '*) label=${line#label } ;;
+            'lock '*) lock=${line#lock } ;;
+            'target '*) target=${line#target } ;;
+            force) force=yes ;;
             begin)
                 [ -n "$keysdir" ] || stop 5 'the input names no directory'
+                state=$root$keysdir/.keytrail
                 [ -z "$root" ] || [ -d "$root" ] || stop 4 "the root directory $root does not exist"
                 return 0
                 ;;
@@ -53,6 +62,18 @@ prelude() {
         esac
     done
     stop 5 'the input was cut short'
+}
+
+# What keytrail knows of this host between runs, below the keys directory:
+#   undo        name of the record of the last switch: a directory with the state before it ("list" and numbered
+#               copies), what it put in place ("after"), "about" (RUN BEFORE AFTER TIME; generations, "-" for none)
+#               and the name of the record before it ("next")
+#   generation  the generation the host stands in
+#   pending     there from before the first rename until all has ended well: "switch", or "restart" if no file
+#               changed. A run that finds it knows that the host may stand between two generations.
+#   lock        "ID UNTIL WORDS": who works on the host, and until when at most (Unix time)
+keep_state() {
+    [ -d "$state" ] || mkdir -m 0700 "$state" || stop 4 "cannot write to $keysdir"
 }
 
 # SHA-256 of files, one line "HEX NAME" each, with two spaces or " *" in between as the tool likes.

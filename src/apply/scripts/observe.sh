@@ -40,7 +40,7 @@ main() {
     dir=$root$keysdir
     if [ -d "$dir" ]; then
         { [ -r "$dir" ] && [ -x "$dir" ]; } || stop 4 "cannot look into $keysdir: Permission denied"
-        [ ! -e "$dir/.keytrail/pending" ] || echo pending
+        [ ! -d "$state" ] || tell_state
         for file in "$dir"/ntpkey_*; do
             # Also links to nothing, which -e would not see.
             if [ -f "$file" ] || [ -L "$file" ]; then
@@ -52,6 +52,21 @@ main() {
     fi
     [ "$#" -eq 0 ] || list "$@"
     echo end
+}
+
+# Where the host stands, and the records of the switches before, the last one first.
+tell_state() {
+    [ -r "$state" ] && [ -x "$state" ] || return 0
+    [ ! -e "$state/pending" ] || echo pending
+    [ ! -s "$state/generation" ] || echo "generation $(cat "$state/generation")"
+    [ ! -s "$state/lock" ] || echo "lock $(cat "$state/lock")"
+    name='' count=0
+    [ ! -s "$state/undo" ] || name=$(cat "$state/undo")
+    while [ -n "$name" ] && [ -s "$state/$name/about" ] && [ "$count" -lt 16 ]; do
+        count=$((count + 1))
+        echo "record $(cat "$state/$name/about")"
+        if [ -s "$state/$name/next" ]; then name=$(cat "$state/$name/next"); else name=''; fi
+    done
 }
 
 # Modes, owners and links of files, then the digests of those that are no links.

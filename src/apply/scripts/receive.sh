@@ -5,14 +5,21 @@
 # all are checked before anything is done: a stream cut short or damaged is never acted on.
 
 receive() {
-    need tar mktemp mkdir rm mv chmod
+    need tar mktemp mkdir rm mv ln chmod date
     make_dir
     sweep "$root$keysdir"
-    trap 'rm -rf "$stage"' EXIT
+    stage='' locked=''
+    trap leave EXIT
     trap 'exit 5' HUP INT TERM PIPE
-    stage=''
     stage=$(mktemp -d "$root$keysdir/.keytrail-stage-$$-XXXXXX") || stop 4 "cannot write to $keysdir"
-    tar -xpof - -C "$stage" || stop 4 "cannot unpack what was sent into $keysdir"
+    take_lock
+    # Some tars read on beyond the end of the archive. Where more follows they get no more than the archive, and it
+    # is read byte by byte, as nothing else leaves the rest alone everywhere.
+    if [ -n "$size" ]; then
+        dd ibs=1 obs=4096 count="$size" 2>/dev/null | tar -xpof - -C "$stage"
+    else
+        tar -xpof - -C "$stage"
+    fi || stop 4 "cannot unpack what was sent into $keysdir"
     cd "$stage" || stop 4 "cannot use $keysdir"
     [ -f manifest ] || stop 5 'the input was cut short'
     while read -r verb old new mode index path; do
@@ -39,6 +46,33 @@ make_dir() {
         # Another run may just have made it.
         [ -d "$dir" ] || stop 4 "cannot make the directory $keysdir"
     fi
+}
+
+# Takes the host for this run, or stops. A lock of our own from before is taken on, and so is one whose time is
+# over: its owner is dead or will find out at its next step.
+take_lock() {
+    [ -n "$lock" ] || return 0
+    id=${lock%% *} words=${lock#* }
+    now=$(date +%s)
+    keep_state
+    printf '%s %d %s\n' "$id" "$((now + ${words%% *}))" "${words#* }" >"$stage/lock" || stop 4 "cannot write to $keysdir"
+    if ! ln "$stage/lock" "$state/lock" 2>/dev/null; then
+        if [ -s "$state/lock" ] && read -r held until words <"$state/lock" && [ "$held" != "$id" ]; then
+            [ "$until" -le "$now" ] || stop 7 "locked by $words"
+        fi
+        mv -f "$stage/lock" "$state/lock" || stop 4 "cannot write to $keysdir"
+        # Two may have found the same old lock at once.
+        read -r held until words <"$state/lock"
+        [ "$held" = "$id" ] || stop 7 "locked by $words"
+    fi
+    rm -f "$stage/lock"
+    locked=yes
+}
+
+# However it ends. A run that comes back to this host says so by emptying $locked.
+leave() {
+    [ -z "$stage" ] || rm -rf "$stage"
+    [ -z "$locked" ] || rm -f "$state/lock"
 }
 
 # Removes what runs that were killed have left in a directory. The number in the name is that of the shell.

@@ -46,7 +46,9 @@ main() {
     finish
 }
 
+# Where the host's turn to switch is still to come, it stays locked for that.
 finish() {
+    [ "$target" = stage ] || locked=''
     echo end
     exit 0
 }

@@ -1,0 +1,120 @@
+//! Taking locks of hosts away.
+
+use super::payload::Prelude;
+use super::phase::{failure, garbled};
+use super::pool::Cancel;
+use super::reply::Reply;
+use super::run::{Allowed, Named, Run};
+use super::{Connect, Fleet, Outcome, Phase, PhaseError, Progress, Report, Site, Terms};
+use crate::remote::{Remote, Script};
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+const TEXT: &str = concat!(
+    include_str!("scripts/common.sh"),
+    include_str!("scripts/unlock.sh")
+);
+
+struct Locked {
+    host: String,
+    site: Site,
+}
+
+impl Named for Locked {
+    fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// Takes away the locks of the run that `terms` speak of, or with `force` anybody's. Says how hosts ended, and whose
+/// the locks were.
+pub async fn unlock<C: Connect>(
+    fleet: &Arc<Fleet<C>>,
+    sites: Vec<(String, Site)>,
+    terms: &Terms,
+    force: bool,
+    progress: &Arc<dyn Progress>,
+    cancel: &Cancel,
+) -> (Report, BTreeMap<String, String>) {
+    let mut run = Run::new(fleet, Arc::clone(progress), cancel);
+    let hosts: Vec<_> = sites
+        .into_iter()
+        .map(|(host, site)| Arc::new(Locked { host, site }))
+        .collect();
+    for locked in &hosts {
+        run.expect(&locked.host, true);
+    }
+    let owners = Arc::new(Mutex::new(BTreeMap::new()));
+    let (terms, told) = (Arc::new(terms.clone()), Arc::clone(&owners));
+    let results = run
+        .phase(
+            Phase::Unlock,
+            None,
+            hosts,
+            &Allowed::any(),
+            move |fleet, locked| {
+                let (terms, told) = (Arc::clone(&terms), Arc::clone(&told));
+                async move {
+                    let prelude = Prelude {
+                        lock: terms.lock.as_ref(),
+                        force,
+                        ..Prelude::default()
+                    };
+                    let input = prelude.lines(&locked.site, "")?;
+                    let host = fleet.host(&locked.host)?;
+                    let owner = take_away(&*host, input, fleet.limits().observe).await?;
+                    let changed = usize::from(owner.is_some());
+                    if let Some(owner) = owner {
+                        told.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(locked.host.clone(), owner);
+                    }
+                    Ok(super::activate::Activated {
+                        changed,
+                        restart: None,
+                    })
+                }
+            },
+        )
+        .await;
+    for (locked, result) in results {
+        let outcome = match result {
+            Ok(done) if done.changed == 0 => Outcome::Unchanged,
+            Ok(done) => Outcome::Changed {
+                changes: done.changed,
+                restart: None,
+            },
+            Err(error) => Outcome::of(Phase::Unlock, error),
+        };
+        run.settle(&locked.host, outcome);
+    }
+    let stopped = run.go_on(0, "");
+    let owners = std::mem::take(&mut *owners.lock().unwrap_or_else(PoisonError::into_inner));
+    (run.end(stopped), owners)
+}
+
+/// Whose the lock was, if there was one to take away.
+async fn take_away(host: &impl Remote, input: String, limit: Duration) -> Result<Option<String>, PhaseError> {
+    let script = Script {
+        text: TEXT,
+        input: Secret::from(input),
+        limit,
+    };
+    let output = host.run(script).await?;
+    if output.status != 0 {
+        return Err(failure(&output));
+    }
+    let read = || -> Result<Option<String>, String> {
+        let mut reply = Reply::open(output.stdout.expose())?;
+        let mut owner = None;
+        loop {
+            match reply.line()? {
+                "end" => return Ok(owner),
+                line => owner = line.strip_prefix("lock ").map(str::to_owned),
+            }
+        }
+    };
+    read().map_err(|why| garbled(&why))
+}

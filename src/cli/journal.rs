@@ -1,0 +1,235 @@
+//! A run as the vault remembers it: who did what, and how it ended on every host, written down while it goes on.
+
+use super::progress::Progress;
+use super::{Failure, fleet::vault_failure, out::Out};
+use crate::apply::{self, Event, HostLock, Outcome, Report, Terms};
+use crate::digest::Digest;
+use crate::vault::{self, GenerationId, HostResult, RunId, Vault};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a host stays locked after the last step there, for a run that died.
+const LEASE: Duration = Duration::from_secs(30 * 60);
+
+/// Hears of everything, shows it, and writes down how hosts end. Writing is a thread's own business, as many results
+/// at a time as have come in meanwhile: nobody waits for the disk.
+pub struct Journal {
+    progress: Arc<Progress>,
+    results: Sender<HostResult>,
+    reaches: Arc<Reaches>,
+}
+
+/// Which generation hosts stand in when the run has ended well on them; 0: in none.
+pub enum Reaches {
+    /// All the same.
+    All(u64),
+    /// Each its own; hosts that are missing stay in theirs.
+    Each(HashMap<String, u64>),
+}
+
+impl Reaches {
+    fn of(&self, host: &str) -> Option<GenerationId> {
+        let number = match self {
+            Self::All(number) => Some(number),
+            Self::Each(numbers) => numbers.get(host),
+        };
+        number
+            .and_then(|&number| u32::try_from(number).ok())
+            .filter(|&number| number > 0)
+            .map(GenerationId)
+    }
+}
+
+/// The open page of the journal.
+pub struct Page {
+    vault: Arc<Mutex<Vault>>,
+    run: RunId,
+    reaches: Arc<Reaches>,
+    writer: JoinHandle<Result<(), vault::Error>>,
+    journal: Arc<Journal>,
+}
+
+/// Opens a page for `command`, and says what became of a run that never closed its own.
+pub fn open(
+    vault: Arc<Mutex<Vault>>,
+    command: &str,
+    reaches: Reaches,
+    progress: &Arc<Progress>,
+    out: &Out,
+) -> Result<Page, Failure> {
+    let run = {
+        let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
+        close_interrupted(&mut vault, out)
+            .map_err(|error| vault_failure("cannot read the journal", &error))?;
+        vault
+            .start_run(&vault::Run {
+                command,
+                operator: &vault::operator(),
+                generation: match &reaches {
+                    all @ Reaches::All(_) => all.of(""),
+                    Reaches::Each(_) => None,
+                },
+                started: now(),
+            })
+            .map_err(|error| vault_failure("cannot write the journal", &error))?
+    };
+    let (results, incoming) = channel();
+    let writer = std::thread::spawn({
+        let vault = Arc::clone(&vault);
+        move || write(&vault, run, &incoming)
+    });
+    let reaches = Arc::new(reaches);
+    let journal = Arc::new(Journal {
+        progress: Arc::clone(progress),
+        results,
+        reaches: Arc::clone(&reaches),
+    });
+    Ok(Page {
+        vault,
+        run,
+        reaches,
+        writer,
+        journal,
+    })
+}
+
+impl Page {
+    /// Who hears what happens.
+    pub fn progress(&self) -> Arc<dyn apply::Progress> {
+        Arc::clone(&self.journal) as _
+    }
+
+    /// What hosts are told of the run.
+    pub fn terms(&self, vault: &Path, command: &str) -> Terms {
+        Terms {
+            run: self.run.to_string(),
+            generation: match *self.reaches {
+                Reaches::All(number) => number,
+                Reaches::Each(_) => 0,
+            },
+            lock: Some(host_lock(vault, command)),
+        }
+    }
+
+    /// Closes the page: how the run ended, in the same words as its report.
+    pub fn close(self, report: &Report) -> Result<(), Failure> {
+        let Self {
+            vault,
+            run,
+            reaches,
+            writer,
+            journal,
+        } = self;
+        // The writer ends when nobody can send it anything any more.
+        drop(journal);
+        let written = writer
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let unchanged: Vec<HostResult> = report
+            .hosts
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Unchanged))
+            .filter_map(|(host, outcome)| result(host, outcome, &reaches))
+            .collect();
+        let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
+        written
+            .and_then(|()| vault.record(run, &unchanged))
+            .and_then(|()| vault.end_run(run, &super::outcome::counts(report), now()))
+            .map_err(|error| {
+                vault_failure(
+                    "what was done on the hosts could not be written into the vault's journal",
+                    &error,
+                )
+            })
+    }
+}
+
+impl apply::Progress for Journal {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Settled { host, outcome } = &event
+            && let Some(result) = result(host, outcome, &self.reaches)
+        {
+            // A writer that failed says so at the end.
+            let _ = self.results.send(result);
+        }
+        self.progress.event(event);
+    }
+}
+
+fn write(vault: &Mutex<Vault>, run: RunId, incoming: &Receiver<HostResult>) -> Result<(), vault::Error> {
+    while let Ok(first) = incoming.recv() {
+        let results: Vec<_> = std::iter::once(first).chain(incoming.try_iter()).collect();
+        vault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(run, &results)?;
+    }
+    Ok(())
+}
+
+fn result(host: &str, outcome: &Outcome, reaches: &Reaches) -> Option<HostResult> {
+    let (word, detail, stands) = match outcome {
+        Outcome::Unchanged => (vault::Outcome::Unchanged, String::new(), true),
+        Outcome::Changed { .. } => (vault::Outcome::Applied, String::new(), true),
+        Outcome::Failed { phase, message, .. } => {
+            (vault::Outcome::Failed, format!("{phase}: {message}"), false)
+        }
+        Outcome::RolledBack { phase, message, .. } => {
+            (vault::Outcome::RolledBack, format!("{phase}: {message}"), false)
+        }
+        Outcome::Unreachable { phase, message, .. } => {
+            (vault::Outcome::Unreachable, format!("{phase}: {message}"), false)
+        }
+        Outcome::NotReached { .. } => return None,
+    };
+    Some(HostResult {
+        host: host.to_owned(),
+        outcome: word,
+        generation: reaches.of(host).filter(|_| stands),
+        detail,
+        at: now(),
+    })
+}
+
+/// Runs without an end were killed: the vault's lock is ours, so they do not run any more.
+fn close_interrupted(vault: &mut Vault, out: &Out) -> Result<(), vault::Error> {
+    for run in vault.runs()?.into_iter().filter(|run| run.ended.is_none()) {
+        let done = vault.results(run.id)?;
+        let good = |result: &&HostResult| matches!(result.outcome, vault::Outcome::Applied);
+        out.note(&format!(
+            "Run {} ({}, by {}) was interrupted: it had changed {}. This one goes on from what the hosts show.",
+            run.id,
+            run.command,
+            run.operator,
+            super::out::counted(done.iter().filter(good).count(), "host"),
+        ));
+        vault.end_run(run.id, "interrupted", now())?;
+    }
+    Ok(())
+}
+
+/// The lock that hosts get: the same for every run with this vault on this controller, which exclude each other.
+pub fn host_lock(vault: &Path, command: &str) -> HostLock {
+    let path = std::path::absolute(vault).unwrap_or_else(|_| vault.to_owned());
+    let whose = format!("{}\0{}", vault::operator(), path.display());
+    let id = Digest::of(whose.as_bytes()).to_string();
+    let since = time::OffsetDateTime::now_utc().replace_nanosecond(0).ok();
+    let since = since.and_then(|since| since.format(&time::format_description::well_known::Rfc3339).ok());
+    HostLock {
+        id: id[..16].to_owned(),
+        lease: LEASE,
+        words: format!(
+            "{} since {} for '{command}'",
+            vault::operator(),
+            since.unwrap_or_default()
+        ),
+    }
+}
+
+fn now() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
+}

@@ -1,0 +1,65 @@
+//! Options of the verbs that change hosts: how many at a time, how much trouble is borne.
+
+use crate::apply::{Limits, Rollout};
+use crate::plan::HostPlan;
+use crate::plan::order::{self, Pace, Share};
+use clap::Args;
+
+/// In which steps hosts change.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Rollout")]
+pub struct RolloutArgs {
+    /// Hosts of a wave that change at the same time: a number, or a share of all to change [default: all of it]
+    #[arg(long, value_name = "N|N%")]
+    pub serial: Option<Share>,
+    /// Change so many hosts first, from the trusted hosts down, and the others only if they are well
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub canary: usize,
+    /// Hosts, or share of all to change, that may fail before no other is begun
+    #[arg(long, value_name = "N|N%", default_value = "0")]
+    pub max_fail: Share,
+    /// Go on without hosts that cannot be reached before anything is activated
+    #[arg(long)]
+    pub skip_unreachable: bool,
+    /// How often a host that cannot be reached is tried again, after 1, 2, 4 … seconds
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=10))]
+    pub retries: u32,
+}
+
+impl Default for RolloutArgs {
+    /// As without any option.
+    fn default() -> Self {
+        Self {
+            serial: None,
+            canary: 0,
+            max_fail: Share::Count(0),
+            skip_unreachable: false,
+            retries: 2,
+        }
+    }
+}
+
+impl RolloutArgs {
+    /// Limits of a run with these options.
+    pub fn limits(&self, jobs: usize) -> Limits {
+        Limits {
+            jobs,
+            skip_unreachable: self.skip_unreachable,
+            retries: self.retries,
+            ..Limits::default()
+        }
+    }
+
+    /// The batches of these hosts.
+    pub fn rollout(&self, hosts: &[HostPlan]) -> Rollout {
+        let pace = Pace {
+            serial: self.serial,
+            canary: self.canary,
+        };
+        let changed = hosts.iter().filter(|host| host.is_changed()).count();
+        Rollout {
+            batches: order::batches(hosts, &pace),
+            max_fail: self.max_fail.of(changed),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `keytrail unlock`: take away locks that runs have left on hosts.
+
+use super::args::{FleetArgs, Format};
+use super::load::{self, Loaded};
+use super::out::{Out, counted};
+use super::progress::Progress;
+use super::{Answer, Failure, fleet, outcome, planning, runtime};
+use crate::apply::{self, Limits, Terms};
+use std::sync::Arc;
+
+/// `unlock`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  keytrail unlock fleet.yaml --on yellow
+
+A run locks every host that it changes, and gives it back when it is done there. Locks of a run that died end by
+themselves after half an hour, and a run with the same vault on the same controller takes them on: this is for
+another controller that is gone. Make sure that it is: two runs at once on a host stop each other.")]
+pub struct UnlockArgs {
+    /// Which hosts
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+pub fn run(args: &UnlockArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let paths = load::paths(&args.fleet.inventory)?;
+    let inventory = match load::load(&paths, args.format, out)? {
+        Loaded::Good(inventory, _) => Arc::new(*inventory),
+        Loaded::Malformed => return Ok(Answer::Unusable),
+    };
+    let hosts = fleet::select(&inventory, &args.fleet, out)?;
+    let sites = hosts
+        .iter()
+        .map(|&host| {
+            let name = inventory.host(host).name.to_string();
+            (name, planning::site(&inventory, host))
+        })
+        .collect();
+    let limits = Limits {
+        jobs: args.fleet.jobs.into(),
+        ..Limits::default()
+    };
+    let (report, owners) = runtime::run(async |cancel| {
+        let progress = Arc::new(Progress::new(out));
+        let connections = planning::connections(&inventory, limits)?;
+        let heard: Arc<dyn apply::Progress> = progress.clone();
+        let done = apply::unlock(&connections, sites, &Terms::default(), true, &heard, &cancel).await;
+        progress.finish();
+        Ok(done)
+    })?;
+    match args.format {
+        Format::Text => {
+            for (host, owner) in &owners {
+                out.line(&format!("{host}: was locked by {owner}"))?;
+            }
+            for (host, outcome) in report.hosts.iter().filter(|(_, outcome)| !outcome.is_good()) {
+                out.stderr(&outcome::trouble(host, outcome));
+            }
+            out.line(&format!(
+                "{} unlocked, {} had no lock.",
+                counted(owners.len(), "host"),
+                report
+                    .hosts
+                    .values()
+                    .filter(|outcome| matches!(outcome, apply::Outcome::Unchanged))
+                    .count()
+            ))?;
+        }
+        form => out.value(
+            &serde_json::json!({ "unlocked": owners, "hosts": report.hosts }),
+            form,
+        )?,
+    }
+    Ok(if report.is_good() { Answer::Yes } else { Answer::No })
+}
