@@ -3,121 +3,14 @@
 
 mod common;
 
-use common::Lab;
-use snapbox::cmd::{Command, cargo_bin};
+use common::site::{HOSTS, MARKER, NTP_CONF, Site, files};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Given as mort's password; must be seen nowhere but in mort's own configuration.
-const MARKER: &str = "PLANTED-secret-0xfeedface";
-const HOSTS: [&str; 8] = [
-    "mort", "macabre", "howland", "yellow", "leaf01", "leaf02", "leaf03", "leaf04",
-];
-const NTP_CONF: &str =
-    "driftfile /var/lib/ntp/ntp.drift\r\nrestrict default kod nomodify\n# no newline at the end";
-
-struct Site {
-    lab: Lab,
-    inventory: PathBuf,
-}
-
-impl Site {
-    fn new() -> Self {
-        let mut lab = Lab::new();
-        let dir = lab.dir.path().to_owned();
-        for host in HOSTS {
-            lab.start(host, &[]);
-            let etc = dir.join("hosts").join(host).join("etc");
-            fs::create_dir_all(&etc).expect("a root directory");
-            fs::write(etc.join("ntp.conf"), NTP_CONF).expect("ntp.conf");
-        }
-        let sample = fs::read_to_string(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/inventories/red-green-blue.yaml"
-        ))
-        .expect("the sample inventory");
-        let connection = format!(
-            "  ssh: {{ host: \"{{host}}\", config: {} }}\n  root: \"{}/hosts/{{host}}\"\n",
-            lab.servers.config().display(),
-            dir.display()
-        );
-        // The restart leaves a trace of its own order among all hosts.
-        let restart = format!("  restart: echo restarted >> {}/restarts\n", dir.display());
-        let text = sample
-            .replace("  ssh: { user: root }\n", &connection)
-            .replace("  restart: systemctl restart ntp\n", &restart)
-            .replace(
-                "    address: mort.red.example\n",
-                "    address: mort.red.example\n    password: { env: MORT_PW }\n",
-            );
-        assert!(text.contains("MORT_PW") && text.contains("restarted") && text.contains("root:"));
-        let inventory = dir.join("fleet.yaml");
-        fs::write(&inventory, text).expect("the inventory");
-        Self { lab, inventory }
-    }
-
-    fn dir(&self) -> &Path {
-        self.lab.dir.path()
-    }
-
-    fn keytrail(&self, verb: &str, more: &[&str]) -> (i32, String) {
-        self.keytrail_on(verb, &self.inventory, more)
-    }
-
-    fn keytrail_on(&self, verb: &str, what: &Path, more: &[&str]) -> (i32, String) {
-        let output = Command::new(cargo_bin!("keytrail"))
-            .arg(verb)
-            .arg(what)
-            .args(more)
-            .env("XDG_CONFIG_HOME", self.dir().join("config"))
-            .env("MORT_PW", MARKER)
-            .env_remove("KEYTRAIL_IDENTITY")
-            .output()
-            .expect("keytrail runs");
-        let text = [&*output.stdout, &*output.stderr].concat();
-        (
-            output.status.code().expect("an exit status"),
-            String::from_utf8(text).expect("text"),
-        )
-    }
-
-    fn etc(&self, host: &str) -> PathBuf {
-        self.dir().join("hosts").join(host).join("etc")
-    }
-
-    /// Names in a host's keys directory, filestamps replaced.
-    fn media(&self, host: &str) -> BTreeSet<String> {
-        fs::read_dir(self.etc(host).join("ntp/crypto"))
-            .expect("the keys directory")
-            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
-            .filter(|name| !name.starts_with('.'))
-            .map(|name| match name.rsplit_once('.') {
-                Some((stem, stamp)) if stamp.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    format!("{stem}.FS")
-                }
-                _ => name,
-            })
-            .collect()
-    }
-}
-
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
-}
-
-/// Every regular file below a directory.
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        let kind = path.symlink_metadata().expect("metadata").file_type();
-        if kind.is_dir() {
-            files(&path, found);
-        } else if kind.is_file() {
-            found.push(path);
-        }
-    }
 }
 
 #[test]
