@@ -73,7 +73,7 @@ pub enum Error {
         mode: u32,
     },
     /// What should be a key is none.
-    #[error("{from} holds no age identity: {why}")]
+    #[error("{from} is no key of a vault: {why}")]
     KeyMalformed {
         /// Where it came from.
         from: String,
@@ -151,6 +151,30 @@ pub enum Error {
         /// The latest one.
         latest: Option<GenerationId>,
     },
+    /// Every value was sealed anew, under another key, since the vault was opened.
+    #[error("{} was sealed anew by another keytrail meanwhile", path.display())]
+    Rekeyed {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// A generation that the vault has not, or no longer has.
+    #[error("{} has no generation {}{}", path.display(), wanted, if *pruned { " any more: it was pruned" } else { "" })]
+    NoGeneration {
+        /// The vault.
+        path: PathBuf,
+        /// Which was asked for.
+        wanted: GenerationId,
+        /// It had it once.
+        pruned: bool,
+    },
+    /// Nobody could open the vault any more.
+    #[error("{}: {why}", path.display())]
+    LockedOut {
+        /// The vault.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
     /// A name that is not a plain file name.
     #[error("'{name}' cannot be the name of a key file: {why}")]
     BadName {
@@ -191,7 +215,7 @@ impl Error {
             Self::Foreign { .. } => "name the right file with --vault; this one was not touched",
             Self::Newer { .. } => "use that version or a later one; this one has not touched the file",
             Self::Corrupt { .. } => {
-                "restore it from a backup; the hosts are not affected, and 'keytrail vault info' shows what can still be read"
+                "restore it from a backup; the hosts are not affected, and 'keytrail vault check' says what can still be read"
             }
             Self::Tampered { .. } => {
                 "restore the vault from a backup, and find out who wrote to it; nothing was sent to any host"
@@ -217,6 +241,11 @@ impl Error {
                 "keep the vault on a local file system, or on one with working locks (NFS: mounted without 'nolock', its lock service running)"
             }
             Self::Moved { .. } => "run it again; it will start from the latest generation",
+            Self::Rekeyed { .. } => "run it again; it will use the new key",
+            Self::NoGeneration { .. } => "'keytrail vault info' lists the generations there are",
+            Self::LockedOut { .. } => {
+                "add the other operator's recipient first, or let that operator remove yours; nothing was changed"
+            }
             Self::BadName { .. } => "rename the host or group in the inventory",
             Self::Io { .. } | Self::Sqlite { .. } | Self::Crypto(_) => return None,
         })

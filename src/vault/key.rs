@@ -4,18 +4,16 @@
 //! ([`default_identity`]): whoever copies the inventory's directory, with the vault in it, has nothing.
 
 use super::error::{Error, Result};
+use super::owners::{self, Owners, SealedKey};
 use super::seal::DataKey;
 use crate::secret::Secret;
-use age::secrecy::{ExposeSecret, SecretString};
+use age::secrecy::ExposeSecret;
 use std::fmt;
 use std::io::{Read, Write};
 use std::iter;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// What is recorded in place of a recipient when a passphrase seals the vault.
-pub(super) const PASSPHRASE: &str = "a passphrase";
 
 /// Where the key of a vault comes from.
 #[derive(Debug, Clone)]
@@ -102,54 +100,21 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// The data key sealed with age, and whom it is sealed to.
-pub(super) struct SealedKey {
-    /// An age file.
-    pub(super) age: Vec<u8>,
-    /// `age1…` recipients, or [`PASSPHRASE`].
-    pub(super) recipients: Vec<String>,
-}
-
 impl KeySource {
-    /// Seals the data key so that this key, and whoever holds one of the `others`, opens it.
-    pub(super) fn seal(&self, data_key: &DataKey, others: &[String]) -> Result<SealedKey> {
-        let (encryptor, recipients) = if let Self::Passphrase(passphrase) = self {
-            if !others.is_empty() {
-                // age allows a passphrase only on its own.
-                return Err(Error::Crypto(
-                    "a vault is sealed to recipients or to a passphrase, not to both".into(),
-                ));
+    /// Who opens a vault that is sealed to this key: its recipients with `others`, or whoever knows the passphrase.
+    pub(super) fn owners(&self, others: &[String]) -> Result<Owners> {
+        match self {
+            // age allows a passphrase only on its own.
+            Self::Passphrase(_) if !others.is_empty() => Err(Error::Crypto(
+                "a vault is sealed to recipients or to a passphrase, not to both".into(),
+            )),
+            Self::Passphrase(passphrase) => Ok(Owners::Passphrase(passphrase.clone())),
+            _ => {
+                let mut names = self.recipients()?;
+                names.extend(others.iter().cloned());
+                Ok(Owners::Recipients(names))
             }
-            (
-                age::Encryptor::with_user_passphrase(self.text(passphrase)?),
-                vec![PASSPHRASE.into()],
-            )
-        } else {
-            let mut names = self.recipients()?;
-            names.extend(others.iter().cloned());
-            let parsed = names
-                .iter()
-                .map(|name| {
-                    name.parse::<age::x25519::Recipient>()
-                        .map_err(|_| Error::RecipientMalformed {
-                            recipient: name.clone(),
-                        })
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let encryptor =
-                age::Encryptor::with_recipients(parsed.iter().map(|key| key as &dyn age::Recipient))
-                    .map_err(|error| Error::Crypto(error.to_string()))?;
-            (encryptor, names)
-        };
-        let mut age = Vec::new();
-        encryptor
-            .wrap_output(&mut age)
-            .and_then(|mut writer| {
-                writer.write_all(data_key.bytes())?;
-                writer.finish()
-            })
-            .map_err(|error| Error::Crypto(error.to_string()))?;
-        Ok(SealedKey { age, recipients })
+        }
     }
 
     /// Opens the data key of the vault at `path`.
@@ -169,7 +134,7 @@ impl KeySource {
             if !decryptor.is_scrypt() {
                 return Err(wrong());
             }
-            let mut identity = age::scrypt::Identity::new(self.text(passphrase)?);
+            let mut identity = age::scrypt::Identity::new(owners::text(passphrase)?);
             // The vault may have been made on a faster machine; 2^22 is some 16 s and 4 GiB.
             identity.set_max_work_factor(22);
             decryptor.decrypt(iter::once(&identity as &dyn age::Identity))
@@ -193,8 +158,8 @@ impl KeySource {
         DataKey::from_key(&Secret::new(bytes)).ok_or_else(|| damaged("wrong length".into()))
     }
 
-    /// The public side of the identities in this source.
-    fn recipients(&self) -> Result<Vec<String>> {
+    /// The public side of the identities in this source (`age1…`).
+    pub fn recipients(&self) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         self.identity_file(&[])?
             .write_recipients_file(&mut lines)
@@ -224,14 +189,6 @@ impl KeySource {
         Error::KeyMalformed {
             from: self.to_string(),
             why: why.to_owned(),
-        }
-    }
-
-    fn text(&self, passphrase: &Secret) -> Result<SecretString> {
-        match passphrase.expose_str() {
-            Some(text) if !text.is_empty() => Ok(SecretString::from(text.to_owned())),
-            Some(_) => Err(self.malformed("it is empty")),
-            None => Err(self.malformed("it is not UTF-8 text")),
         }
     }
 }
@@ -295,6 +252,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    fn seal(key: &KeySource, data_key: &DataKey, others: &[String]) -> Result<SealedKey> {
+        key.owners(others)?.seal(data_key)
+    }
+
     fn open(key: &KeySource, sealed: &SealedKey) -> Result<DataKey> {
         key.open(sealed, Path::new("x.vault"))
     }
@@ -311,7 +272,7 @@ mod tests {
 
         let key = KeySource::File(path.clone());
         let data_key = DataKey::generate().unwrap();
-        let sealed = key.seal(&data_key, &[]).unwrap();
+        let sealed = seal(&key, &data_key, &[]).unwrap();
         assert_eq!(sealed.recipients, [recipient]);
         assert_eq!(open(&key, &sealed).unwrap().bytes(), data_key.bytes());
         let bytes = KeySource::Bytes(Secret::new(std::fs::read(&path).unwrap()));
@@ -335,7 +296,7 @@ mod tests {
         };
         let ((_, ann), (bob_public, bob), (_, eve)) = (key("ann"), key("bob"), key("eve"));
         let data_key = DataKey::generate().unwrap();
-        let sealed = ann.seal(&data_key, &[bob_public]).unwrap();
+        let sealed = seal(&ann, &data_key, &[bob_public]).unwrap();
         assert_eq!(open(&ann, &sealed).unwrap().bytes(), data_key.bytes());
         assert_eq!(open(&bob, &sealed).unwrap().bytes(), data_key.bytes());
         let refused = open(&eve, &sealed).err().unwrap();
@@ -349,9 +310,7 @@ mod tests {
     #[test]
     fn a_passphrase_opens_it_and_another_does_not() {
         let data_key = DataKey::generate().unwrap();
-        let sealed = KeySource::Passphrase("correct horse".into())
-            .seal(&data_key, &[])
-            .unwrap();
+        let sealed = seal(&KeySource::Passphrase("correct horse".into()), &data_key, &[]).unwrap();
         let right = KeySource::Passphrase("correct horse".into());
         assert_eq!(open(&right, &sealed).unwrap().bytes(), data_key.bytes());
         let wrong = KeySource::Passphrase("battery staple".into());
@@ -366,9 +325,12 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_said_without_showing_it() {
-        let sealed = KeySource::Passphrase("x".into())
-            .seal(&DataKey::generate().unwrap(), &[])
-            .unwrap();
+        let sealed = seal(
+            &KeySource::Passphrase("x".into()),
+            &DataKey::generate().unwrap(),
+            &[],
+        )
+        .unwrap();
         let said = open(&KeySource::Bytes("hunter2\n".into()), &sealed)
             .err()
             .unwrap();
@@ -380,12 +342,16 @@ mod tests {
         let said = open(&failing, &sealed).err().unwrap().to_string();
         assert!(said.contains("locked") && said.contains('3'), "{said}");
         assert!(matches!(
-            KeySource::Bytes(Secret::new("")).seal(&DataKey::generate().unwrap(), &[]),
+            seal(
+                &KeySource::Bytes(Secret::new("")),
+                &DataKey::generate().unwrap(),
+                &[]
+            ),
             Err(Error::KeyMalformed { .. })
         ));
         let empty = KeySource::Passphrase(Secret::new(""));
         assert!(matches!(
-            empty.seal(&DataKey::generate().unwrap(), &[]),
+            seal(&empty, &DataKey::generate().unwrap(), &[]),
             Err(Error::KeyMalformed { .. })
         ));
     }

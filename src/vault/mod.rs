@@ -33,16 +33,24 @@
 //! # }
 //! ```
 
+mod condition;
+mod copy;
 mod error;
 mod history;
 mod key;
 mod lock;
 mod model;
+mod owners;
+mod prune;
 mod read;
+mod rekey;
 mod schema;
 mod seal;
+mod state;
 mod write;
 
+pub use condition::{Condition, Readable, condition};
+pub use copy::{Restored, restore};
 pub use error::{Error, Result};
 pub use history::{Applied, HostResult, Outcome, Run, RunId, RunInfo};
 pub use key::{KeySource, create_identity, default_identity};
@@ -51,9 +59,12 @@ pub use model::{
     Artifact, ArtifactId, ArtifactKind, GenerationId, GenerationInfo, PlacedFile, Placement, PlacementId,
     SecretId, SecretKind, SecretVersion, Snapshot,
 };
+pub use owners::Owners;
+pub use prune::Pruned;
+pub use state::Verified;
 pub use write::{Generation, NewArtifact, NewSecret};
 
-use key::SealedKey;
+use owners::SealedKey;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use seal::{DataKey, Identity};
 use std::path::{Path, PathBuf};
@@ -86,7 +97,8 @@ impl Vault {
             return Err(Error::Exists { path: path.into() });
         }
         let data_key = DataKey::generate()?;
-        let sealed = key.seal(&data_key, others)?;
+        let sealed = key.owners(others)?.seal(&data_key)?;
+        let seal = data_key.seal(&[], &identity::data_key())?;
         // Built aside and put in place whole: at no moment is there half a vault.
         let file = tempfile::Builder::new()
             .prefix(".keytrail-")
@@ -102,8 +114,8 @@ impl Vault {
             let building = db.transaction()?;
             schema::create(&building)?;
             building.execute(
-                "INSERT INTO data_key VALUES (1, ?1, ?2)",
-                (&sealed.age, sealed.recipients.join(" ")),
+                "INSERT INTO data_key (id, age, recipients, seal) VALUES (1, ?1, ?2, ?3)",
+                (&sealed.age, sealed.recipients.join(" "), seal),
             )?;
             building.commit()
         };
@@ -127,6 +139,7 @@ impl Vault {
         }
         let sealed = vault.sealed_key()?;
         vault.data_key = Some(key.open(&sealed, path)?);
+        vault.same_key()?;
         Ok(vault)
     }
 
@@ -182,7 +195,7 @@ impl Vault {
                 Ok(SealedKey {
                     age: row.get(0)?,
                     recipients: match row.get_ref(1)?.as_str()? {
-                        key::PASSPHRASE => vec![key::PASSPHRASE.into()],
+                        owners::PASSPHRASE => vec![owners::PASSPHRASE.into()],
                         keys => keys.split_ascii_whitespace().map(str::to_owned).collect(),
                     },
                 })
@@ -194,6 +207,28 @@ impl Vault {
                 },
                 error => self.sqlite(error),
             })
+    }
+
+    /// Makes sure that what is in the vault is sealed under the data key this process opened.
+    ///
+    /// # Errors
+    /// [`Error::Rekeyed`] if it was sealed anew meanwhile.
+    fn same_key(&self) -> Result<()> {
+        match self.data_key.as_ref().map(|key| rekeyed(&self.db, key)) {
+            None | Some(Ok(false)) => Ok(()),
+            Some(Ok(true)) => Err(Error::Rekeyed {
+                path: self.path.clone(),
+            }),
+            Some(Err(error)) => Err(self.sqlite(error)),
+        }
+    }
+
+    /// What a value that does not open means: that it was changed, or sealed anew by another process.
+    fn unless_rekeyed<T>(&self, read: Result<T>) -> Result<T> {
+        if matches!(read, Err(Error::Tampered { .. })) {
+            self.same_key()?;
+        }
+        read
     }
 
     fn data_key(&self) -> Result<&DataKey> {
@@ -214,6 +249,13 @@ impl Vault {
     }
 }
 
+/// Whether values are sealed under another data key than this one. A vault of format 1 does not say before its
+/// first [`Vault::rekey`].
+fn rekeyed(db: &Connection, data_key: &DataKey) -> rusqlite::Result<bool> {
+    let seal: Option<Vec<u8>> = db.query_row("SELECT seal FROM data_key", [], |row| row.get(0))?;
+    Ok(seal.is_some_and(|seal| data_key.open(&seal, &identity::data_key()).is_none()))
+}
+
 /// The identities rows are sealed for: every field that must not change.
 mod identity {
     use super::{Artifact, Identity, Placement, SecretKind};
@@ -228,6 +270,14 @@ mod identity {
             .with_number(i64::from(artifact.filestamp.0))
             .with_number(artifact.not_after)
             .with(&*artifact.spec)
+    }
+
+    pub(super) fn data_key() -> Identity {
+        Identity::new("data_key")
+    }
+
+    pub(super) fn state(name: &str) -> Identity {
+        Identity::new("states").with(name)
     }
 
     pub(super) fn placement(host: &str, digest: Digest, placement: &Placement) -> Identity {

@@ -27,6 +27,8 @@ pub struct GenerationInfo {
     pub note: String,
     /// Of the inventory it was made for.
     pub inventory: Digest,
+    /// When its media were removed from the vault, Unix seconds.
+    pub pruned: Option<i64>,
 }
 
 /// Number of an artifact in its vault.

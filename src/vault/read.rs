@@ -1,11 +1,11 @@
-//! Reading: snapshots, single contents and secrets, and the check of everything.
+//! Reading: snapshots, single contents and secrets.
 
 use super::error::{Error, Result};
 use super::model::{
     Artifact, ArtifactId, ArtifactKind, GenerationId, GenerationInfo, Placement, PlacementId, SecretId,
     SecretKind, SecretVersion, Snapshot,
 };
-use super::seal::DataKey;
+use super::seal::{DataKey, Identity};
 use super::{Vault, identity};
 use crate::digest::Digest;
 use crate::media::Filestamp;
@@ -19,7 +19,7 @@ use std::path::Path;
 const ARTIFACT: &str = "SELECT id, digest, kind, owner, filestamp, size, not_after, spec FROM artifacts";
 
 /// [`ARTIFACT`] with the sealed content.
-const CONTENT: &str = "SELECT id, digest, kind, owner, filestamp, size, not_after, spec, sealed
+pub(super) const CONTENT: &str = "SELECT id, digest, kind, owner, filestamp, size, not_after, spec, sealed
      FROM artifacts JOIN contents ON artifact = id";
 
 /// Placements with their host and digest; see [`placement`].
@@ -30,7 +30,7 @@ pub(super) const PLACEMENT: &str =
 const SECRET: &str = "SELECT id, kind, owner, filestamp, spec, since FROM secrets";
 
 /// [`SECRET`] with the sealed value.
-const SECRET_VALUE: &str = "SELECT id, kind, owner, filestamp, spec, since, sealed
+pub(super) const SECRET_VALUE: &str = "SELECT id, kind, owner, filestamp, spec, since, sealed
      FROM secrets JOIN secret_values ON secret = id";
 
 /// A row of [`PLACEMENT`].
@@ -39,6 +39,12 @@ pub(super) struct PlacementRow {
     pub(super) digest: Digest,
     pub(super) placement: Placement,
     seal: Vec<u8>,
+}
+
+impl PlacementRow {
+    pub(super) fn identity(&self) -> Identity {
+        identity::placement(&self.host, self.digest, &self.placement)
+    }
 }
 
 pub(super) fn placement(row: &Row<'_>) -> rusqlite::Result<PlacementRow> {
@@ -57,7 +63,7 @@ pub(super) fn placement(row: &Row<'_>) -> rusqlite::Result<PlacementRow> {
     })
 }
 
-fn content(row: &Row<'_>) -> rusqlite::Result<(Artifact, Vec<u8>)> {
+pub(super) fn content(row: &Row<'_>) -> rusqlite::Result<(Artifact, Vec<u8>)> {
     Ok((artifact(row)?, row.get(8)?))
 }
 
@@ -74,13 +80,26 @@ fn artifact(row: &Row<'_>) -> rusqlite::Result<Artifact> {
     })
 }
 
-struct SecretRow {
-    kind: SecretKind,
-    owner: Box<str>,
-    version: SecretVersion,
+/// A row of [`SECRET`].
+pub(super) struct SecretRow {
+    pub(super) kind: SecretKind,
+    pub(super) owner: Box<str>,
+    pub(super) version: SecretVersion,
 }
 
-fn secret_value(row: &Row<'_>) -> rusqlite::Result<(SecretRow, Vec<u8>)> {
+impl SecretRow {
+    pub(super) fn identity(&self) -> Identity {
+        identity::secret(
+            self.kind,
+            &self.owner,
+            self.version.filestamp,
+            &self.version.spec,
+            self.version.since.0,
+        )
+    }
+}
+
+pub(super) fn secret_value(row: &Row<'_>) -> rusqlite::Result<(SecretRow, Vec<u8>)> {
     Ok((secret(row)?, row.get(6)?))
 }
 
@@ -101,7 +120,7 @@ impl Vault {
     /// Every generation, oldest first.
     pub fn generations(&self) -> Result<Vec<GenerationInfo>> {
         self.all(
-            "SELECT id, created, note, inventory FROM generations ORDER BY id",
+            "SELECT id, created, note, inventory, pruned FROM generations ORDER BY id",
             [],
             |row| {
                 Ok(GenerationInfo {
@@ -109,6 +128,7 @@ impl Vault {
                     created: row.get(1)?,
                     note: row.get(2)?,
                     inventory: Digest(row.get(3)?),
+                    pruned: row.get(4)?,
                 })
             },
         )
@@ -129,7 +149,14 @@ impl Vault {
     }
 
     /// The same as of an earlier generation, e.g. for going back to it; `None`: the latest.
+    ///
+    /// # Errors
+    /// [`Error::NoGeneration`] if there is none of that number, or only its name is left.
     pub fn snapshot_at(&self, generation: Option<GenerationId>) -> Result<Snapshot> {
+        self.unless_rekeyed(self.snapshot_of(generation))
+    }
+
+    fn snapshot_of(&self, generation: Option<GenerationId>) -> Result<Snapshot> {
         // One read transaction: all tables as of one moment.
         let _reading = self
             .db
@@ -141,8 +168,22 @@ impl Vault {
         };
         // Client parameters of groups outside the fleet carry the stamps of somebody else's clock.
         let last_filestamp = latest(
-            "SELECT max(filestamp) FROM artifacts WHERE kind = 'cert' UNION ALL SELECT max(filestamp) FROM secrets",
+            "SELECT max(filestamp) FROM artifacts WHERE kind = 'cert' UNION ALL SELECT max(filestamp) FROM secrets
+             UNION ALL SELECT max(last_filestamp) FROM generations",
         )?;
+        if let Some(wanted) = generation {
+            let there = "SELECT pruned IS NOT NULL FROM generations WHERE id = ?1";
+            match self.all(there, [wanted.0], |row| row.get(0))?.pop() {
+                Some(false) => {}
+                found => {
+                    return Err(Error::NoGeneration {
+                        path: self.path.clone(),
+                        wanted,
+                        pruned: found.is_some(),
+                    });
+                }
+            }
+        }
         let shown = generation.or(latest("SELECT max(id) FROM generations")?.map(GenerationId));
         let mut snapshot = Snapshot {
             generation: shown,
@@ -178,7 +219,7 @@ impl Vault {
             .all(&format!("{CONTENT} WHERE id = ?1"), [id.0], content)?
             .pop()
             .ok_or_else(|| self.tampered(format!("file {}", id.0)))?;
-        self.opener()?.content(&artifact, &sealed)
+        self.unless_rekeyed(self.opener()?.content(&artifact, &sealed))
     }
 
     /// The value of a version of a secret.
@@ -187,56 +228,31 @@ impl Vault {
             .all(&format!("{SECRET_VALUE} WHERE id = ?1"), [id.0], secret_value)?
             .pop()
             .ok_or_else(|| self.tampered(format!("secret {}", id.0)))?;
-        self.opener()?.secret(&row, &sealed)
+        self.unless_rekeyed(self.opener()?.secret(&row, &sealed))
     }
 
     /// The password of a host's private files in the latest generation, if it has one.
     pub fn password(&self, host: &str) -> Result<Option<Secret>> {
         let sql = format!("{SECRET_VALUE} WHERE kind = ?1 AND owner = ?2 AND until IS NULL");
-        self.all(&sql, (SecretKind::Password.code(), host), secret_value)?
-            .first()
-            .map(|(row, sealed)| self.opener()?.secret(row, sealed))
-            .transpose()
+        let found = self.all(&sql, (SecretKind::Password.code(), host), secret_value)?;
+        let opener = self.opener()?;
+        let value = found.first().map(|(row, sealed)| opener.secret(row, sealed));
+        self.unless_rekeyed(value.transpose())
     }
 
     /// All secrets of a kind in the latest generation, by owner.
     pub fn secrets(&self, kind: SecretKind) -> Result<HashMap<Box<str>, Secret>> {
         let sql = format!("{SECRET_VALUE} WHERE kind = ?1 AND until IS NULL");
         let opener = self.opener()?;
-        self.all(&sql, [kind.code()], secret_value)?
+        let values = self
+            .all(&sql, [kind.code()], secret_value)?
             .into_par_iter()
             .map(|(row, sealed)| {
                 let value = opener.secret(&row, &sealed)?;
                 Ok((row.owner, value))
             })
-            .collect()
-    }
-
-    /// Reads everything there is and opens every sealed value: what is wrong, one error each; empty: nothing.
-    /// Without the key only the database itself is looked at.
-    pub fn check(&self) -> Result<Vec<Error>> {
-        let said = self.all("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?;
-        let mut wrong: Vec<_> = said
-            .into_iter()
-            .filter(|line| line != "ok")
-            .map(|why| Error::Corrupt {
-                path: self.path.clone(),
-                why,
-            })
             .collect();
-        if self.data_key.is_some() {
-            let opener = self.opener()?;
-            for (artifact, sealed) in self.all(CONTENT, [], content)? {
-                wrong.extend(opener.content(&artifact, &sealed).err());
-            }
-            for (row, sealed) in self.all(SECRET_VALUE, [], secret_value)? {
-                wrong.extend(opener.secret(&row, &sealed).err());
-            }
-            for row in self.all(PLACEMENT, [], placement)? {
-                wrong.extend(opener.placement(&row).err());
-            }
-        }
-        Ok(wrong)
+        self.unless_rekeyed(values)
     }
 
     /// All rows of a query.
@@ -252,7 +268,7 @@ impl Vault {
             .map_err(|error| self.sqlite(error))
     }
 
-    fn opener(&self) -> Result<Opener<'_>> {
+    pub(super) fn opener(&self) -> Result<Opener<'_>> {
         Ok(Opener {
             path: &self.path,
             data_key: self.data_key()?,
@@ -261,13 +277,13 @@ impl Vault {
 }
 
 /// Opens rows: what of a vault can be shared between threads.
-struct Opener<'v> {
-    path: &'v Path,
-    data_key: &'v DataKey,
+pub(super) struct Opener<'v> {
+    pub(super) path: &'v Path,
+    pub(super) data_key: &'v DataKey,
 }
 
 impl Opener<'_> {
-    fn content(&self, artifact: &Artifact, sealed: &[u8]) -> Result<Secret> {
+    pub(super) fn content(&self, artifact: &Artifact, sealed: &[u8]) -> Result<Secret> {
         self.data_key
             .open(sealed, &identity::content(artifact))
             .filter(|content| Digest::of(content.expose()) == artifact.digest)
@@ -281,31 +297,25 @@ impl Opener<'_> {
             })
     }
 
-    fn secret(&self, row: &SecretRow, sealed: &[u8]) -> Result<Secret> {
-        let version = &row.version;
-        let identity = identity::secret(
-            row.kind,
-            &row.owner,
-            version.filestamp,
-            &version.spec,
-            version.since.0,
-        );
+    pub(super) fn secret(&self, row: &SecretRow, sealed: &[u8]) -> Result<Secret> {
         self.data_key
-            .open(sealed, &identity)
+            .open(sealed, &row.identity())
             .ok_or_else(|| self.tampered(format!("the {} of {}", row.kind.code(), row.owner)))
     }
 
-    fn placement(&self, row: &PlacementRow) -> Result<()> {
-        let identity = identity::placement(&row.host, row.digest, &row.placement);
-        self.data_key.open(&row.seal, &identity).map(drop).ok_or_else(|| {
-            self.tampered(format!(
-                "the record that {} holds {}",
-                row.host, row.placement.name
-            ))
-        })
+    pub(super) fn placement(&self, row: &PlacementRow) -> Result<()> {
+        self.data_key
+            .open(&row.seal, &row.identity())
+            .map(drop)
+            .ok_or_else(|| {
+                self.tampered(format!(
+                    "the record that {} holds {}",
+                    row.host, row.placement.name
+                ))
+            })
     }
 
-    fn tampered(&self, what: String) -> Error {
+    pub(super) fn tampered(&self, what: String) -> Error {
         Error::Tampered {
             path: self.path.into(),
             what,

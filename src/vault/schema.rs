@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -96,6 +96,26 @@ CREATE TABLE applied (
     run INTEGER NOT NULL REFERENCES runs,
     at INTEGER NOT NULL
 ) STRICT;
+", "
+-- Nothing, sealed under the data key: tells a process that has it open that the vault was sealed anew meanwhile.
+ALTER TABLE data_key ADD COLUMN seal BLOB;
+-- When the media of a generation were removed, and the latest filestamp given out by then.
+ALTER TABLE generations ADD COLUMN pruned INTEGER;
+ALTER TABLE generations ADD COLUMN last_filestamp INTEGER;
+-- What a verb must know again the next time, such as how far a rotation is.
+CREATE TABLE states (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    sealed BLOB NOT NULL
+) STRICT;
+-- What the daemon of each host was last seen to do.
+CREATE TABLE verified (
+    host INTEGER PRIMARY KEY REFERENCES hosts,
+    at INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    good INTEGER NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
 "];
 
 /// The format this version writes.
@@ -124,7 +144,8 @@ fn migrate(db: &Connection, from: i32) -> rusqlite::Result<()> {
 /// the commit: a generation that takes minutes to mint leaves readers undisturbed until its last moment.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.busy_timeout(Duration::from_secs(10))?;
+    // Longer than the backup of a large vault keeps a writer from its commit.
+    db.busy_timeout(Duration::from_secs(60))?;
     // The file may have been prepared by somebody else: none of its own code is run.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -147,7 +168,9 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     let version = recognise(&db, path)?;
     if version < latest() {
         let upgrade = |db: &mut Connection| {
-            let upgrade = db.transaction()?;
+            let upgrade = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have been quicker.
+            let version = upgrade.pragma_query_value(None, "user_version", |row| row.get(0))?;
             migrate(&upgrade, version)?;
             upgrade.commit()
         };
@@ -157,7 +180,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
 }
 
 /// The first 100 bytes, before SQLite sees the file. Their meaning: <https://sqlite.org/fileformat.html>.
-fn look_at_header(path: &Path) -> Result<()> {
+pub(super) fn look_at_header(path: &Path) -> Result<()> {
     let foreign = |why: &str| Error::Foreign {
         path: path.into(),
         why: why.into(),
@@ -194,7 +217,7 @@ fn look_at_header(path: &Path) -> Result<()> {
 }
 
 /// Version of the format, if the file is whole and has the tables of that version.
-fn recognise(db: &Connection, path: &Path) -> Result<i32> {
+pub(super) fn recognise(db: &Connection, path: &Path) -> Result<i32> {
     let sqlite = |error| sqlite(path, error);
     let corrupt = |why: String| Error::Corrupt {
         path: path.into(),

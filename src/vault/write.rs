@@ -70,6 +70,10 @@ impl<'v> Generation<'v> {
             .query_row("SELECT max(id) FROM generations", [], |row| row.get(0))
             .map(|id: Option<u32>| id.map(GenerationId))
             .map_err(sqlite)?;
+        // Values sealed under a key that is no longer the vault's could never be opened again.
+        if super::rekeyed(&transaction, data_key).map_err(sqlite)? {
+            return Err(Error::Rekeyed { path: path.into() });
+        }
         if latest != read {
             return Err(Error::Moved {
                 path: path.into(),

@@ -1,5 +1,6 @@
 //! What a vault promises, tried on real files.
 
+mod care;
 mod generations;
 mod hostile;
 
