@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
 
-.PHONY: help demo test lint bench setup setup-test fmt
+.PHONY: help demo test lint bench torture setup setup-test fmt
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,3 +29,6 @@ bench: setup ## Run the benchmarks, and check beside Python (docs/performance.md
 
 fmt: ## Format the sources
 	$(CARGO) fmt
+
+torture: setup-test ## Kill an apply at 200 random moments, and break hosts in every way (minutes)
+	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test torture -- --nocapture

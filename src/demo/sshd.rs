@@ -103,6 +103,12 @@ impl SshdLab {
         Err(last.unwrap_or(SshdError::Missing("sshd")))
     }
 
+    /// Ends the server of that name and starts another with its host key, as after a change of its configuration.
+    pub fn restart(&mut self, name: &str, extra: &[&str]) -> Result<&Sshd, SshdError> {
+        self.hosts.retain(|host| host.name != name);
+        self.start(name, extra)
+    }
+
     fn launch(&self, name: &str, dir: &Path, key: &Path, extra: &[&str]) -> Result<Sshd, SshdError> {
         let at = |source| SshdError::Io {
             path: dir.to_owned(),
