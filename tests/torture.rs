@@ -4,6 +4,9 @@
 //!
 //! `make torture` runs the long form: KEYTRAIL_TORTURE is the number of kills, KEYTRAIL_TORTURE_SEED repeats a run.
 
+// What a torture was like is worth knowing when it went well, too.
+#![allow(clippy::print_stdout)]
+
 mod common;
 
 use common::Lab;
