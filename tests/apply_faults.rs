@@ -308,7 +308,10 @@ async fn nothing_is_activated_unless_all_is_staged() {
     let faults = vec![refuse];
     let fleet = Fleet::new(
         By(move |name: &str| {
-            FakeHost::new(LocalHost, if name == "bad" { faults.clone() } else { Vec::new() })
+            FakeHost::new(
+                LocalHost::default(),
+                if name == "bad" { faults.clone() } else { Vec::new() },
+            )
         }),
         limits,
     );

@@ -254,7 +254,7 @@ async fn a_host_that_hears_no_word_goes_back() {
     let mut world = World::new(dir.path());
     let before = two_generations(&mut world, &[("one", 0)]).await;
     let deaf = Fleet::new(
-        By(|_: &str| FakeHost::new(LocalHost, [Fault::None, Fault::Unanswered])),
+        By(|_: &str| FakeHost::new(LocalHost::default(), [Fault::None, Fault::Unanswered])),
         limits(),
     );
     let report = run(&world, &deaf, 2, Rollout::default(), Dislikes::new(&[])).await;
@@ -502,7 +502,7 @@ async fn only_lost_connections_are_tried_again() {
     patient.retries = 2;
     patient.backoff = Duration::from_millis(1);
     let calls = |faults: Vec<Fault>| {
-        let host = Arc::new(FakeHost::new(LocalHost, faults));
+        let host = Arc::new(FakeHost::new(LocalHost::default(), faults));
         let shared = Arc::clone(&host);
         let fleet = Fleet::new(By(move |_: &str| Shared(Arc::clone(&shared))), patient);
         (fleet, host)

@@ -18,12 +18,17 @@ pub trait Connect: Send + Sync + 'static {
 pub struct InventoryConnect {
     inventory: Arc<Inventory>,
     control: Arc<ControlDir>,
+    withheld: Arc<[Box<str>]>,
 }
 
 impl InventoryConnect {
     /// Hosts of `inventory`; control sockets live in `control`.
     pub fn new(inventory: Arc<Inventory>, control: Arc<ControlDir>) -> Self {
-        Self { inventory, control }
+        Self {
+            withheld: inventory.secret_variables(),
+            inventory,
+            control,
+        }
     }
 
     /// The SSH options of a host.
@@ -45,6 +50,7 @@ impl InventoryConnect {
                 Become::Sudo => Elevate::Sudo,
                 Become::Doas => Elevate::Doas,
             }),
+            withheld: Arc::clone(&self.withheld),
             ..SshOptions::new(name)
         }
     }
@@ -66,7 +72,9 @@ impl Connect for InventoryConnect {
                     Arc::clone(&self.control),
                 ))))
             }
-            Connection::Local => Ok(Target::Local(LocalHost)),
+            Connection::Local => Ok(Target::Local(LocalHost {
+                withheld: Arc::clone(&self.withheld),
+            })),
             Connection::Export => {
                 Err("its connection is 'export': it gets its files by `keytrail export`".into())
             }

@@ -15,7 +15,7 @@ use std::path::Path;
 pub fn given(inventory: &Inventory, analysis: &Analysis) -> Result<Given, Failure> {
     let mut given = Given::default();
     let mut problems = Vec::new();
-    let mut passwords = Passwords::default();
+    let mut passwords = Passwords::new(inventory.secret_variables());
     for host in inventory.host_ids() {
         let Some(source) = &inventory.entry(host).settings.password else {
             continue;

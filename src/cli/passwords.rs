@@ -10,14 +10,24 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// Reads sources, each only once however many hosts name it.
 #[derive(Default)]
 pub struct Passwords {
     known: HashMap<String, Result<Secret, String>>,
+    withheld: Arc<[Box<str>]>,
 }
 
 impl Passwords {
+    /// Commands do not inherit the variables `withheld`: those are the other secrets.
+    pub fn new(withheld: Arc<[Box<str>]>) -> Self {
+        Self {
+            withheld,
+            ..Self::default()
+        }
+    }
+
     /// The value of a source. `Err`: why there is none, without the value.
     pub fn read(&mut self, source: &PasswordSource) -> Result<Secret, String> {
         if let PasswordSource::Literal(secret) = source {
@@ -25,12 +35,12 @@ impl Passwords {
         }
         self.known
             .entry(format!("{source:?}"))
-            .or_insert_with(|| fetch(source))
+            .or_insert_with(|| fetch(source, &self.withheld))
             .clone()
     }
 }
 
-fn fetch(source: &PasswordSource) -> Result<Secret, String> {
+fn fetch(source: &PasswordSource, withheld: &[Box<str>]) -> Result<Secret, String> {
     match source {
         PasswordSource::Literal(secret) => usable(secret.clone(), "the inventory"),
         PasswordSource::Env(name) => {
@@ -46,7 +56,11 @@ fn fetch(source: &PasswordSource) -> Result<Secret, String> {
             let Some((program, arguments)) = argv.split_first() else {
                 return Err("the command is empty".into());
             };
-            let output = Command::new(&**program)
+            let mut command = Command::new(&**program);
+            for name in withheld {
+                command.env_remove(&**name);
+            }
+            let output = command
                 .args(arguments.iter().map(|argument| &**argument))
                 .stdin(Stdio::null())
                 .stderr(Stdio::inherit())
@@ -87,7 +101,7 @@ pub fn from_file(path: &Path) -> Result<Secret, Failure> {
         read.map_err(|error| format!("cannot read standard input: {error}"))
             .and_then(|_| usable(first_line(content), "standard input"))
     } else {
-        fetch(&PasswordSource::File(path.to_owned()))
+        fetch(&PasswordSource::File(path.to_owned()), &[])
     };
     read.map_err(|why| {
         let mut failure = Failure::new("there is no password");

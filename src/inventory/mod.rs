@@ -18,6 +18,7 @@ mod schema;
 mod select;
 mod starter;
 mod suggest;
+mod variables;
 mod yaml;
 
 pub use key_type::KeyType;

@@ -5,18 +5,26 @@ use super::pump::{Broken, pump};
 use super::{Answer, Output, Remote, Script, Unreachable, bootstrap};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+use std::sync::Arc;
 use tokio::process::Command;
 
 /// This machine.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LocalHost;
+#[derive(Debug, Clone, Default)]
+pub struct LocalHost {
+    /// Variables of our own environment that hold secrets: scripts do not inherit them.
+    pub withheld: Arc<[Box<str>]>,
+}
 
 impl Remote for LocalHost {
     async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
         let (length, input) = bootstrap::stdin(script.text, script.input.expose());
         let failed = |err: std::io::Error| Unreachable::Connect(format!("cannot run sh: {err}"));
         // In a process group of its own: Ctrl-C at the terminal stops us between hosts, not a script halfway.
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        for name in self.withheld.iter() {
+            command.env_remove(&**name);
+        }
+        let mut child = command
             .arg("-c")
             .arg(bootstrap::reader(length))
             .process_group(0)
@@ -70,7 +78,7 @@ mod tests {
     #[tokio::test]
     async fn a_script_reads_exactly_what_follows_it() {
         let text = "# a comment\nmain() {\n    cat\n    echo oops >&2\n    exit 7\n}\nmain\n";
-        let output = LocalHost
+        let output = LocalHost::default()
             .run(script(text, b"\x00\xffline\n", Duration::from_secs(10)))
             .await
             .unwrap();
@@ -81,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn a_script_that_hangs_is_given_up() {
         let limit = Duration::from_millis(100);
-        let hung = LocalHost.run(script("sleep 5\n", b"", limit)).await;
+        let hung = LocalHost::default().run(script("sleep 5\n", b"", limit)).await;
         assert_eq!(hung.unwrap_err(), Unreachable::TimedOut(limit));
     }
 
@@ -95,14 +103,14 @@ mod tests {
                 "keep"
             })
         });
-        let output = LocalHost
+        let output = LocalHost::default()
             .talk(script(text, b"hello\n", limit), Some(answer))
             .await
             .unwrap();
         assert_eq!(output.stdout.expose(), b"heard hello\nask\nso keep\n");
         // Who does not ask is not answered.
         let answer: Answer<'_> = Box::new(|_| Box::pin(async { panic!("nobody asked") }));
-        let output = LocalHost
+        let output = LocalHost::default()
             .talk(script("echo ask it\n", b"", limit), Some(answer))
             .await
             .unwrap();
@@ -111,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn input_nobody_reads_is_no_error() {
-        let output = LocalHost
+        let output = LocalHost::default()
             .run(script("exit 3\n", &vec![b'x'; 1 << 20], Duration::from_secs(10)))
             .await
             .unwrap();

@@ -34,6 +34,9 @@ pub struct SshOptions {
     pub accept_new: bool,
     /// How the login becomes root.
     pub elevate: Option<Elevate>,
+    /// Variables of our own environment that hold secrets: `ssh` does not inherit them, so that no `SendEnv` hands
+    /// them on.
+    pub withheld: Arc<[Box<str>]>,
     /// Time to connect and authenticate, whole seconds.
     pub connect_timeout: Duration,
     /// How long an unused connection lives on, whole seconds: also after this process was killed.
@@ -52,6 +55,7 @@ impl SshOptions {
             config: None,
             accept_new: false,
             elevate: None,
+            withheld: Arc::default(),
             connect_timeout: Duration::from_secs(10),
             idle: Duration::from_secs(60),
         }
@@ -144,7 +148,11 @@ impl SshHost {
     async fn start_master(&self, dir: &Path) -> Result<(), Unreachable> {
         // ConnectTimeout covers the network and the key exchange; authentication may hang as well.
         let limit = self.options.connect_timeout + Duration::from_secs(5);
-        let mut child = Command::new("ssh")
+        let mut command = Command::new("ssh");
+        for name in self.options.withheld.iter() {
+            command.env_remove(&**name);
+        }
+        let mut child = command
             .args(self.options.arguments(dir))
             // Jump hosts are reached by an ssh of their own, which would otherwise ask on the terminal.
             .env("SSH_ASKPASS_REQUIRE", "force")

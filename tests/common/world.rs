@@ -288,7 +288,7 @@ pub fn over_ssh(lab: &Lab) -> Arc<Fleet<impl Connect>> {
 
 /// This machine.
 pub fn here() -> Arc<Fleet<impl Connect>> {
-    Fleet::new(By(|_: &str| LocalHost), limits())
+    Fleet::new(By(|_: &str| LocalHost::default()), limits())
 }
 
 /// This machine, with faults before the first calls to the hosts named `bad`.
@@ -300,7 +300,7 @@ pub fn with_faults(faults: Vec<Fault>) -> Arc<Fleet<impl Connect>> {
             } else {
                 Vec::new()
             };
-            FakeHost::new(LocalHost, faults)
+            FakeHost::new(LocalHost::default(), faults)
         }),
         limits(),
     )
