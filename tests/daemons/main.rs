@@ -3,6 +3,8 @@
 
 mod daemon;
 mod fleet;
+#[path = "../common/held.rs"]
+mod held;
 mod namespace;
 #[path = "../common/unpacked.rs"]
 mod unpacked;
