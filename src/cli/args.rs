@@ -267,7 +267,7 @@ pub struct FleetArgs {
     /// Which vault
     #[command(flatten)]
     pub vault: VaultArgs,
-    /// Only these hosts: NAME, a glob, group:NAME or tag:NAME; may be repeated
+    /// Only these hosts: NAME, a glob, group:NAME, tag:NAME or depth:N (hops from the trusted hosts); may be repeated
     #[arg(long, value_name = "SELECTION")]
     pub on: Vec<String>,
     /// Templates of your own, in place of the built-in ones of the same name

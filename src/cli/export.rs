@@ -35,7 +35,7 @@ pub struct ExportArgs {
     /// Replace what keytrail exported there before, and nothing else
     #[arg(long)]
     force: bool,
-    /// Only these hosts: NAME, a glob, group:NAME or tag:NAME; may be repeated
+    /// Only these hosts: NAME, a glob, group:NAME, tag:NAME or depth:N (hops from the trusted hosts); may be repeated
     #[arg(long, value_name = "SELECTION")]
     on: Vec<String>,
     /// Which vault

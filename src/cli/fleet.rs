@@ -68,7 +68,7 @@ pub fn from_parts(
             Failure::new(format!("the templates in {} cannot be used", dir.display())).because(&*error)
         })?,
     };
-    let hosts = select(&inventory, args, out)?;
+    let hosts = select(&inventory, &analysis, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
     let (state, lock) = mint(&inventory, &analysis, &given, &mut vault, args, out)?;
@@ -184,8 +184,13 @@ pub fn vault_failure(what: &str, error: &vault::Error) -> Failure {
 }
 
 /// The hosts of `--on`: all of them, or those that keytrail reaches.
-pub fn select(inventory: &Inventory, args: &FleetArgs, out: &Out) -> Result<Vec<HostId>, Failure> {
-    let selected = inventory::select(inventory, &args.on)
+pub fn select(
+    inventory: &Inventory,
+    analysis: &Analysis,
+    args: &FleetArgs,
+    out: &Out,
+) -> Result<Vec<HostId>, Failure> {
+    let selected = inventory::select(inventory, &args.on, |host| analysis.depth(host))
         .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
     if args.unreached {
         return Ok(selected);

@@ -72,7 +72,7 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
         Loaded::Good(inventory, analysis) => (Arc::new(*inventory), *analysis),
         Loaded::Malformed => return Ok(Answer::Unusable),
     };
-    let hosts = fleet::select(&inventory, &args.fleet, out)?;
+    let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
     let vault_path = fleet::vault_path(&args.fleet.vault, &paths);
     let _lock = fleet::lock_vault(&vault_path, &args.fleet.vault)?;
     let vault = Vault::open_locked(&vault_path)

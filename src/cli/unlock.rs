@@ -27,11 +27,11 @@ pub struct UnlockArgs {
 
 pub fn run(args: &UnlockArgs, out: &mut Out) -> Result<Answer, Failure> {
     let paths = load::paths(&args.fleet.inventory)?;
-    let inventory = match load::load(&paths, args.format, out)? {
-        Loaded::Good(inventory, _) => Arc::new(*inventory),
+    let (inventory, analysis) = match load::load(&paths, args.format, out)? {
+        Loaded::Good(inventory, analysis) => (Arc::new(*inventory), *analysis),
         Loaded::Malformed => return Ok(Answer::Unusable),
     };
-    let hosts = fleet::select(&inventory, &args.fleet, out)?;
+    let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
     let sites = hosts
         .iter()
         .map(|&host| {

@@ -4,6 +4,7 @@ use super::model::{HostId, Inventory};
 use super::range::Pattern;
 use super::suggest::closest;
 use globset::Glob;
+use std::ops::RangeInclusive;
 
 /// A selector that selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,12 +17,17 @@ pub struct SelectError {
 }
 
 /// The hosts that any of `selectors` selects, in the order of the inventory, each once. A selector is a name
-/// (`mort`), a range (`leaf[01-20]`), a glob (`leaf*`), `group:NAME` or `tag:WORD`; several may stand in one,
-/// with commas between them. No selectors at all: all hosts.
+/// (`mort`), a range (`leaf[01-20]`), a glob (`leaf*`), `group:NAME`, `tag:WORD`, or `depth:N`, `depth:N-M` by the
+/// hops from the trusted hosts that `depth` knows; several may stand in one, with commas between them. No selectors
+/// at all: all hosts.
 ///
 /// # Errors
 /// A selector that selects no host.
-pub fn select<S: AsRef<str>>(inventory: &Inventory, selectors: &[S]) -> Result<Vec<HostId>, SelectError> {
+pub fn select<S: AsRef<str>>(
+    inventory: &Inventory,
+    selectors: &[S],
+    depth: impl Fn(HostId) -> u32,
+) -> Result<Vec<HostId>, SelectError> {
     if selectors.is_empty() {
         return Ok(inventory.host_ids().collect());
     }
@@ -32,6 +38,10 @@ pub fn select<S: AsRef<str>>(inventory: &Inventory, selectors: &[S]) -> Result<V
         match selector.split_once(':') {
             Some(("group", name)) => by_group(inventory, name, &mut selected)?,
             Some(("tag", word)) => by_tag(inventory, word, &mut selected)?,
+            Some(("depth", hops)) => {
+                let hops = depths(hops)?;
+                selected.extend(inventory.host_ids().filter(|&id| hops.contains(&depth(id))));
+            }
             _ => by_name(inventory, selector, &mut selected)?,
         }
         if selected.len() == before {
@@ -52,7 +62,7 @@ fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> 
         message: format!("there is no {what} '{name}'"),
         help: match closest(name, known.iter().copied()) {
             Some(near) => format!("did you mean '{near}'?"),
-            None => "write a host, a range or glob of hosts, group:NAME or tag:WORD".into(),
+            None => "write a host, a range or glob of hosts, group:NAME, tag:WORD or depth:N".into(),
         },
     }
 }
@@ -92,6 +102,21 @@ fn by_tag(inventory: &Inventory, word: &str, selected: &mut Vec<HostId>) -> Resu
         return Err(unknown("tag", word, tags));
     }
     Ok(())
+}
+
+/// `2`, `1-3` or `2-`.
+fn depths(text: &str) -> Result<RangeInclusive<u32>, SelectError> {
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let range = match text.split_once('-') {
+        None => number(text).map(|only| only..=only),
+        Some((from, "")) => number(from).map(|from| from..=u32::MAX),
+        Some((from, to)) => number(from).zip(number(to)).map(|(from, to)| from..=to),
+    };
+    range.ok_or_else(|| SelectError {
+        message: format!("'{text}' is no depth"),
+        help: "write hops from the trusted hosts: depth:0 is those, depth:1-3, depth:2- all from there on"
+            .into(),
+    })
 }
 
 fn by_name(inventory: &Inventory, selector: &str, selected: &mut Vec<HostId>) -> Result<(), SelectError> {
@@ -148,7 +173,9 @@ hosts:
 ",
         )
         .unwrap();
-        match select(&inventory, selectors) {
+        // As the inventory has it: trusted hosts first, leaves two hops further.
+        let depth = |host: HostId| if host.0 < 2 { 0 } else { 2 };
+        match select(&inventory, selectors, depth) {
             Ok(hosts) => Ok(hosts
                 .iter()
                 .map(|&host| inventory.host(host).name.to_string())
@@ -167,6 +194,9 @@ hosts:
         assert_eq!(ok(&["*[89]"]), "leaf08 leaf09");
         assert_eq!(ok(&["group:blue"]), "macabre");
         assert_eq!(ok(&["tag:primary, leaf12"]), "mort macabre leaf12");
+        assert_eq!(ok(&["depth:0"]), "mort macabre");
+        assert_eq!(ok(&["depth:1-"]), "leaf08 leaf09 leaf10 leaf11 leaf12");
+        assert_eq!(ok(&["depth:0-1", "leaf08"]), "mort macabre leaf08");
     }
 
     #[test]
@@ -186,6 +216,8 @@ hosts:
             "there is no tag 'leafs'; did you mean 'leaf'?"
         );
         assert!(error("group:empty").starts_with("'group:empty' selects no host"));
+        assert!(error("depth:1").starts_with("'depth:1' selects no host"));
+        assert!(error("depth:deep").starts_with("'deep' is no depth"));
         assert!(error("x*").starts_with("'x*' selects no host"));
         assert!(error("{").starts_with("'{' is no glob"));
         assert!(error("leaf[1-99999]").starts_with("'leaf[1-99999]' is more hosts"));
