@@ -368,6 +368,53 @@ async fn a_fleet_is_taken_back_by_run_or_by_generation() {
 }
 
 #[tokio::test]
+async fn media_that_nothing_needs_any_more_are_retired() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    two_generations(&mut world, &[("one", 0)]).await;
+    let by_hand = world.path("one", KEYS).join("ntpkey_RSAhost_other.4004000000");
+    fs::write(&by_hand, "not keytrail's").unwrap();
+    let mut former = BTreeMap::new();
+    for generation in 2..=9 {
+        world.renew("one", 0, NEW + generation);
+        let desired = world.desired.get_mut("one").unwrap();
+        let now = desired.media.iter();
+        let now: Vec<_> = now.map(|(path, file)| (path.clone(), file.digest)).collect();
+        desired.former.clone_from(&former);
+        former.extend(now);
+        let report = run(
+            &world,
+            &here(),
+            generation,
+            Rollout::default(),
+            Arc::new(Trusting),
+        )
+        .await;
+        assert!(report.is_good(), "{report:?}");
+        assert!(
+            run(
+                &world,
+                &here(),
+                generation,
+                Rollout::default(),
+                Arc::new(Trusting)
+            )
+            .await
+            .is_unchanged()
+        );
+    }
+    let tree = world.tree("one");
+    let there = |stamp: u64| tree.contains_key(&format!("etc/ntp/crypto/ntpkey_RSAhost_one.{stamp}"));
+    // Five ways back need the media of generations 4 to 8; one more goes only with the next change.
+    let kept: Vec<u64> = (2..=9).filter(|generation| there(NEW + generation)).collect();
+    assert_eq!(kept, [3, 4, 5, 6, 7, 8, 9]);
+    assert!(by_hand.exists(), "what keytrail did not place it does not remove");
+    let report = back(&world, &["one"], &Target::Generation(4), false).await;
+    assert!(report.is_good(), "{report:?}");
+    assert!(world.tree("one")["etc/ntp/crypto/ntpkey_host_one"].ends_with(&(NEW + 4).to_string()));
+}
+
+#[tokio::test]
 async fn hand_made_changes_are_not_rolled_over() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path());

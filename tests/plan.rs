@@ -36,6 +36,7 @@ fn desired(host: &str, wave: u32, stamp: u64, conf: &str) -> Desired {
         keysdir: KEYS.into(),
         media: media.into(),
         links: links.into(),
+        former: BTreeMap::new(),
         absent: [format!("{KEYS}/ntpkey_sign_{host}")].into(),
         conf: [("/etc/ntp.conf".to_owned(), spec(conf, 0o644))].into(),
         owner: None,

@@ -103,6 +103,12 @@ fn add(
             content: Some(content(work, contents, path, file)?),
             path,
         }),
+        Action::Retire { path, digest } => payload.add(Entry {
+            verb: "retire",
+            old: &digest.to_string(),
+            path,
+            ..Entry::default()
+        }),
         Action::Restart { command } => payload.add(Entry {
             verb: "restart",
             new: &Digest::of(command.as_bytes()).to_string(),

@@ -110,6 +110,9 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             ("pending", _) => observed.restart_pending = true,
             ("generation", _) => observed.generation = Some(number(rest)?),
             ("lock", _) => observed.lock = Some(rest.to_owned()),
+            ("kept", _) => {
+                observed.kept.insert(rest.to_owned());
+            }
             ("record", _) => observed.records.push(record(rest)?),
             ("list" | "numbers" | "digests", _) if rest.is_empty() => section = word,
             (_, "list") => {

@@ -208,8 +208,14 @@ pub fn desired(
         password: fleet.state.passwords.get(owner),
         key_file: key_file.as_ref(),
     };
-    plan::desired(&input, &fleet.templates, observed)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    let mut made: DesiredHost = plan::desired(&input, &fleet.templates, observed)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let ever = fleet.state.snapshot.ever(name);
+    made.once_held(
+        &fleet.inventory.entry(host).settings.keysdir,
+        ever.map(|(placement, artifact)| (placement.name.to_string(), artifact.digest)),
+    );
+    Ok(made)
 }
 
 /// Where contents are in the vault, by digest.

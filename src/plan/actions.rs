@@ -120,6 +120,13 @@ pub enum Action {
         /// Changed lines with their neighbours, redacted. Empty where the content is secret throughout.
         diff: Vec<DiffLine>,
     },
+    /// Remove a media file that keytrail placed, that nothing uses any more and no way back needs. Done last.
+    Retire {
+        /// Absolute path.
+        path: String,
+        /// Digest of what may be removed.
+        digest: Digest,
+    },
     /// Restart the daemon, which reads every crypto file once, at start.
     Restart {
         /// Shell command.
@@ -167,12 +174,20 @@ pub struct Summary {
     pub confs: usize,
     /// Modes and owners to correct.
     pub fixes: usize,
+    /// Media files to remove.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retired: usize,
     /// Daemons to restart.
     pub restarts: usize,
     /// Waves in which hosts change.
     pub waves: usize,
     /// Things a person should look at.
     pub warnings: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Summary {
@@ -192,6 +207,7 @@ impl Summary {
                     Action::SwitchLink { .. } | Action::RemoveLink { .. } => summary.links += 1,
                     Action::ReplaceConf { .. } => summary.confs += 1,
                     Action::FixMode { .. } | Action::FixOwner { .. } => summary.fixes += 1,
+                    Action::Retire { .. } => summary.retired += 1,
                     Action::Restart { .. } => summary.restarts += 1,
                 }
             }

@@ -95,6 +95,7 @@ fn subject(action: &Action) -> (u8, &str) {
         Action::SwitchLink { path, .. } | Action::RemoveLink { path, .. } => (3, path),
         Action::ReplaceConf { path, .. } => (4, path),
         Action::Restart { .. } => (5, ""),
+        Action::Retire { path, .. } => (6, path),
     }
 }
 
@@ -107,5 +108,6 @@ fn describe(action: &Action) -> String {
         Action::RemoveLink { path, .. } => format!("removing the link {path}"),
         Action::ReplaceConf { path, .. } => format!("replacing {path}"),
         Action::Restart { .. } => "the restart".to_owned(),
+        Action::Retire { path, .. } => format!("removing {path}"),
     }
 }

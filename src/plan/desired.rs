@@ -99,6 +99,7 @@ pub fn desired(
             media: input.media.iter().map(|file| placed(settings, file)).collect(),
             absent: absent(input, settings, owner, &links),
             links,
+            former: BTreeMap::new(),
             conf: BTreeMap::new(),
             owner: settings.owner.as_deref().map(str::to_owned),
             group: settings.file_group.as_deref().map(str::to_owned),
@@ -149,6 +150,15 @@ impl DesiredHost {
         if !file.lines.is_empty() {
             self.lines.insert(file.path, file.lines);
         }
+    }
+
+    /// Says what the host held in any generation of the vault: what of it is no longer wanted may be retired.
+    pub fn once_held(&mut self, keysdir: &str, files: impl IntoIterator<Item = (String, Digest)>) {
+        let paths = files
+            .into_iter()
+            .map(|(name, digest)| (inside(keysdir, &name), digest));
+        let media = &self.desired.media;
+        self.desired.former = paths.filter(|(path, _)| !media.contains_key(path)).collect();
     }
 
     /// What has to be done on the host.

@@ -87,12 +87,34 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
             command: command.clone(),
         });
     }
+    // Only where something changes anyway: what is left over for a while does no harm.
+    if !actions.is_empty() {
+        retire(desired, observed, &mut actions);
+    }
     HostPlan {
         host: desired.host.clone(),
         range: None,
         wave: desired.wave,
         actions,
         warnings,
+    }
+}
+
+/// Old media, unless a link or a way back needs them: the links of now become a way back with this change.
+fn retire(desired: &Desired, observed: &Observed, actions: &mut Vec<Action>) {
+    for (path, digest) in &desired.former {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let used = observed.kept.contains(name) || observed.links.values().any(|target| target == name);
+        let there = observed
+            .files
+            .get(path)
+            .is_some_and(|found| found.digest == *digest);
+        if there && !used {
+            actions.push(Action::Retire {
+                path: path.clone(),
+                digest: *digest,
+            });
+        }
     }
 }
 

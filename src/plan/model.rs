@@ -32,6 +32,9 @@ pub struct Desired {
     pub links: BTreeMap<String, String>,
     /// Links the daemon would open but must not find: a sign key or server key this host no longer has.
     pub absent: BTreeSet<String>,
+    /// Files this host once held and holds no more, by absolute path, with the digest they had: what may be retired.
+    #[serde(default)]
+    pub former: BTreeMap<String, Digest>,
     /// Files that are replaced in place: ntp.conf as it would be with keytrail's lines, the include file,
     /// the symmetric key file.
     pub conf: BTreeMap<String, FileSpec>,
@@ -67,6 +70,9 @@ pub struct Observed {
     /// The lock on the host: `ID UNTIL WORDS` (Unix seconds, the host's clock).
     #[serde(default)]
     pub lock: Option<String>,
+    /// File names of media that its ways back need.
+    #[serde(default)]
+    pub kept: BTreeSet<String>,
     /// The ways back that the host keeps, the last switch first.
     #[serde(default)]
     pub records: Vec<SwitchRecord>,

@@ -58,6 +58,7 @@ pub fn summary(summary: &Summary) -> String {
     add(summary.links, "link");
     add(summary.confs, "configuration file");
     add(summary.fixes, "mode or owner correction");
+    add(summary.retired, "retired file");
     if summary.restarts > 0 {
         let waves = count(summary.waves, "wave");
         parts.push(format!("{} in {waves}", count(summary.restarts, "restart")));
@@ -195,7 +196,8 @@ fn path(action: &Action) -> Option<&str> {
         | Action::FixOwner { path, .. }
         | Action::SwitchLink { path, .. }
         | Action::RemoveLink { path, .. }
-        | Action::ReplaceConf { path, .. } => Some(path),
+        | Action::ReplaceConf { path, .. }
+        | Action::Retire { path, .. } => Some(path),
         Action::Restart { .. } => None,
     }
 }
@@ -232,6 +234,7 @@ fn line(out: &mut String, action: &Action, name: &str, placed: &BTreeMap<&str, u
             }
         }
         Action::RemoveLink { from, .. } => writeln!(out, "      - {name} (was {from})"),
+        Action::Retire { .. } => writeln!(out, "      - {name} (retired)"),
         Action::ReplaceConf { from, file, diff, .. } => {
             let mark = if from.is_some() { '~' } else { '+' };
             let _ = writeln!(out, "      {mark} {name} {:04o}", file.mode);

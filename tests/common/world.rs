@@ -115,6 +115,7 @@ impl World {
                 (in_keys(format!("ntpkey_cert_{host}")), name("RSA-SHA256cert")),
             ]
             .into(),
+            former: BTreeMap::new(),
             absent: [in_keys(format!("ntpkey_sign_{host}"))].into(),
             conf: [
                 (CONF.to_owned(), conf),

@@ -4,7 +4,8 @@
 # the answer is "keep" and comes in time, or if the restart fails, everything goes back by itself, also when nobody
 # is there to answer any more.
 # The manifest's verbs: link (OLD and NEW are targets), unlink (OLD the target), conf (OLD and NEW are digests),
-# mode, owner (NEW is it), restart (INDEX is the command). OLD is "-" for what is not there yet.
+# mode, owner (NEW is it), restart (INDEX is the command), retire (a file that goes when all is well; OLD its digest).
+# OLD is "-" for what is not there yet.
 
 main() {
     prepare
@@ -28,6 +29,7 @@ main() {
         restart || go_back "the restart command failed with exit status $status"
     fi
     [ -z "$guard" ] || hold
+    retire
     clean
     echo end
 }
@@ -58,6 +60,7 @@ compare() {
                 restart=$index
                 set -- "$@" "$index"
                 ;;
+            retire) [ ! -f "$root$path" ] || set -- "$@" "$root$path" ;;
             link | unlink | mode | owner) ;;
             *) stop 5 'the input is damaged' ;;
         esac
@@ -105,6 +108,7 @@ compare() {
                 [ -f "$final" ] || stop 3 "$path $since"
                 continue
                 ;;
+            retire) continue ;;
             restart)
                 holds "$new" "$index" || stop 5 'the restart command that was sent is damaged'
                 continue
@@ -112,6 +116,17 @@ compare() {
         esac
         printf '%s %s %s %s %s %s\n' "$verb" "$old" "$new" "$mode" "$index" "$final" >>todo ||
             stop 4 "cannot write to $keysdir"
+    done <manifest
+}
+
+# Old media go when nothing can go wrong any more; a file that is not what was seen stays.
+retire() {
+    while read -r verb old new mode index path; do
+        [ "$verb" = retire ] || continue
+        [ ! -L "$root$path" ] || continue
+        holds "$old" "$root$path" || continue
+        rm -f "$root$path" || stop 4 "cannot remove $path"
+        echo "retire $path"
     done <manifest
 }
 

@@ -65,6 +65,9 @@ tell_state() {
     while [ -n "$name" ] && [ -s "$state/$name/about" ] && [ "$count" -lt 16 ]; do
         count=$((count + 1))
         echo "record $(cat "$state/$name/about")"
+        while read -r kind what path; do
+            [ "$kind" != link ] || echo "kept $what"
+        done <"$state/$name/list"
         if [ -s "$state/$name/next" ]; then name=$(cat "$state/$name/next"); else name=''; fi
     done
 }
