@@ -28,6 +28,7 @@ mod rollout;
 mod run;
 mod stage;
 mod unlock;
+pub mod verify;
 
 pub use contact::{Connect, InventoryConnect};
 pub use executor::{Job, apply};

@@ -371,6 +371,10 @@ pub struct Settings {
     pub file_group: Option<Box<str>>,
     /// Shell command that restarts the daemon on the host; `None`: nothing is restarted.
     pub restart: Option<Box<str>>,
+    /// How far the host is looked at after its restart.
+    pub verify: Verify,
+    /// The daemon's log, absolute; `None`: wherever its configuration or the system puts it.
+    pub log: Option<Box<str>>,
     /// How to reach the host.
     pub connection: Connection,
     /// Directory that stands for `/` on the host: image builds, tests; may hold `{host}`. `None`: `/`.
@@ -417,6 +421,30 @@ pub struct Settings {
     pub nat: bool,
     /// Name of the file system `keysdir` lies on, where hosts share one.
     pub keysdir_on: Option<Box<str>>,
+}
+
+/// How far a host is looked at after its restart, before the next host may follow.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Not at all.
+    None,
+    /// The daemon runs and stays up.
+    Start,
+    /// Every promised association is authenticated, too.
+    Auth,
 }
 
 /// How long a certificate is valid, counted from the day it is minted.

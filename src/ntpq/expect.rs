@@ -75,12 +75,19 @@ pub struct Outcome {
 impl Expected {
     /// Whether an association is the one expected: by address, name or the server's certificate name.
     pub fn matches(&self, association: &Association) -> bool {
-        let named = |name: Option<&str>| {
-            name.is_some_and(|n| self.addresses.iter().any(|a| a.eq_ignore_ascii_case(n)))
-        };
-        named(Some(&association.srcadr))
-            || named(association.srchost.as_deref())
+        self.is_named(&association.srcadr)
+            || association
+                .srchost
+                .as_deref()
+                .is_some_and(|name| self.is_named(name))
             || (self.certificate.is_some() && self.certificate == association.host)
+    }
+
+    /// Whether a name or address on the host is one of the server's.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.addresses
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// Compares; `None`: the host has no such association.

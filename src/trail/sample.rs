@@ -19,6 +19,8 @@ pub(crate) fn settings() -> Settings {
         owner: None,
         file_group: None,
         restart: None,
+        verify: crate::inventory::Verify::None,
+        log: None,
         connection: Connection::Export,
         root: None,
         certificate_scheme: "RSA-SHA256".into(),

@@ -1,7 +1,7 @@
 //! What `defaults`, a group and a host may set alike.
 
 use super::values::{OneOrMany, RawLifetime, RawPassword, RawRestart};
-use crate::inventory::model::{Become, ConfMode, Dialect, Implementation, SignKeyKind};
+use crate::inventory::model::{Become, ConfMode, Dialect, Implementation, SignKeyKind, Verify};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -34,6 +34,12 @@ pub struct RawSettings {
     /// Shell command on the host that restarts the daemon; `false`: nothing is restarted. Default: the usual
     /// `systemctl restart …` over SSH, nothing for `local`, `export` and below `root`.
     pub restart: Option<RawRestart>,
+    /// How far a host is looked at after its restart: `start` (the daemon runs and stays up), `auth` (every promised
+    /// association is authenticated), `none`. Default: `start` where there is a `restart`, nothing below `root`.
+    pub verify: Option<Verify>,
+    /// The daemon's log on the host, absolute. Default: the `logfile` of its configuration, else syslog or the
+    /// journal.
+    pub log: Option<Box<str>>,
     /// How to reach the host: `ssh` (default), `local` (this machine), `export` (not at all; media leave by
     /// `keytrail export`).
     pub connection: Option<RawConnection>,

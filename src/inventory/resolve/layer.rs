@@ -23,7 +23,7 @@ type TextField = (
 const PATH: &str = "an absolute path without blanks and quotes";
 const WORD: &str = "one word that does not begin with a dash";
 
-const TEXTS: [TextField; 14] = [
+const TEXTS: [TextField; 15] = [
     (&["keysdir"], |raw| raw.keysdir.as_deref(), PATH, check::is_path),
     (&["conf"], |raw| raw.conf.as_deref(), PATH, check::is_path),
     (
@@ -44,6 +44,7 @@ const TEXTS: [TextField; 14] = [
         PATH,
         check::is_path,
     ),
+    (&["log"], |raw| raw.log.as_deref(), PATH, check::is_path),
     (&["owner"], |raw| raw.owner.as_deref(), WORD, check::is_word),
     (
         &["file_group"],

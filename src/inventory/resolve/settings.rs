@@ -7,7 +7,7 @@ use crate::inventory::defaults::Defaults;
 use crate::inventory::draft::Draft;
 use crate::inventory::model::{
     Connection, Dialect, GroupId, Implementation, Lifetime, PasswordSource, Settings, SignKey, SignKeyKind,
-    Source, Ssh,
+    Source, Ssh, Verify,
 };
 use crate::inventory::raw::{
     OneOrMany, RawAssociationDefaults, RawConnection, RawHostKeys, RawLifetime, RawPassword, RawRestart,
@@ -145,6 +145,13 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
     let sign_bits = find(layers, |raw| raw.sign_key.as_ref()?.bits);
     let sign_kind = find(layers, |raw| raw.sign_key.as_ref()?.kind);
     let lines = find(layers, |raw| raw.ntp_conf.as_ref());
+    let restart = match find(same, |raw| raw.restart.as_ref()) {
+        Some(RawRestart::Command(command)) => Some(command.clone()),
+        None if in_place => usual.restart.map(Into::into),
+        Some(RawRestart::Never) | None => None,
+    };
+    // Below a root no daemon of this tree runs that could be asked.
+    let restarted_here = restart.is_some() && root.is_none();
     let settings = Settings {
         ntpd,
         keysdir: or(find(same, |raw| raw.keysdir.clone()), usual.keysdir),
@@ -153,11 +160,13 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         include_file: or(find(same, |raw| raw.include_file.clone()), usual.include_file),
         owner: text(|raw| raw.owner.as_ref()),
         file_group: text(|raw| raw.file_group.as_ref()),
-        restart: match find(same, |raw| raw.restart.as_ref()) {
-            Some(RawRestart::Command(command)) => Some(command.clone()),
-            None if in_place => usual.restart.map(Into::into),
-            Some(RawRestart::Never) | None => None,
-        },
+        restart,
+        verify: find(layers, |raw| raw.verify).unwrap_or(if restarted_here {
+            Verify::Start
+        } else {
+            Verify::None
+        }),
+        log: find(same, |raw| raw.log.clone()),
         connection,
         root,
         certificate_scheme: or(

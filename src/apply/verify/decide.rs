@@ -1,0 +1,100 @@
+//! Whether to go on waiting.
+
+use super::ask::program;
+use super::{Level, SETTLE, Verification, Verified};
+use crate::apply::PhaseError;
+use std::time::Duration;
+
+/// What one look comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It stands as asked.
+    Met,
+    /// Not yet, or not at all: another look may show it otherwise. Why, in a sentence.
+    Wait(String),
+    /// No further look will show anything else.
+    Never(PhaseError),
+}
+
+/// Of a daemon that has come up.
+pub(super) fn decide(now: &Verified, level: Level) -> Decision {
+    let Some(why) = now.trouble(level) else {
+        return Decision::Met;
+    };
+    // A query program does not appear by waiting.
+    if now.cannot_ask {
+        return Decision::Never(now.failed(why, &now.daemon.help));
+    }
+    Decision::Wait(why)
+}
+
+/// Why a daemon that came up does not count as started after all.
+pub(super) fn settled(
+    what: &Verification,
+    first: &Verified,
+    now: &Verified,
+    since: Option<i64>,
+) -> Option<PhaseError> {
+    let name = program(what.implementation);
+    let before = &first.daemon.processes;
+    if !before.is_empty() && !before.iter().any(|pid| now.daemon.processes.contains(pid)) {
+        let help =
+            "something starts it again and again: look at its log, and at what its service manager says";
+        return Some(now.failed(
+            format!("{name} came up and has ended within {} s", SETTLE.as_secs()),
+            &[help.to_owned()],
+        ));
+    }
+    if since.is_some() && first.not_restarted {
+        let help = [
+            "only a restart makes it read its keys: have `restart` stop the daemon and start it again"
+                .to_owned(),
+            "a reload or SIGHUP does not do it (SIGHUP ends ntp.org's daemon)".to_owned(),
+        ];
+        return Some(now.failed(
+            format!("the restart command did not restart {name}: the process is older"),
+            &help,
+        ));
+    }
+    None
+}
+
+/// The time for it is over.
+pub(super) fn too_long(now: &Verified, why: &str, limit: Duration) -> PhaseError {
+    let worst = now
+        .associations
+        .iter()
+        .find(|checked| checked.required && why.contains(&checked.outcome.sentence));
+    let help = worst.map_or(&now.daemon.help, |checked| &checked.outcome.help);
+    now.failed(
+        format!("not authenticated within {} s: {why}", limit.as_secs()),
+        help,
+    )
+}
+
+impl Verified {
+    /// Why its daemon did not start.
+    pub(super) fn not_started(&self, what: &Verification) -> Option<PhaseError> {
+        if !self.daemon.running {
+            return Some(self.failed(self.daemon.sentence.clone(), &self.daemon.help));
+        }
+        // One that runs is an old one where another could not start beside it.
+        let serious = self.worries.iter().find(|worry| worry.fatal)?;
+        Some(self.failed(
+            format!(
+                "{} could not start: {}",
+                program(what.implementation),
+                serious.sentence
+            ),
+            &serious.help,
+        ))
+    }
+
+    fn failed(&self, message: String, help: &[String]) -> PhaseError {
+        PhaseError::Failed {
+            message,
+            help: (!help.is_empty()).then(|| help.join("; ")),
+            stderr: self.log_end.clone(),
+        }
+    }
+}
