@@ -10,7 +10,7 @@ use crate::media::symmetric::{KeyType, SymmetricKey};
 use crate::media::{Error, GroupKey, MediaFile, MediaName, Result};
 use crate::secret::Secret;
 use crate::vault::{SecretId, SecretKind};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// A secret, ready for use.
 pub(super) enum Material {
@@ -157,10 +157,10 @@ impl Materials<'_> {
                 password,
                 cipher,
                 dialect,
+                revoked,
             } => {
                 let protection = self.protection(password, *cipher)?;
-                let nobody = BTreeSet::new();
-                let block = self.group(group).server_block(&protection, *dialect, &nobody)?;
+                let block = self.group(group).server_block(&protection, *dialect, revoked)?;
                 (block, None)
             }
             Recipe::ClientParameters {

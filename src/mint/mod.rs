@@ -17,6 +17,7 @@ mod error;
 mod make;
 mod mv_clients;
 mod random;
+mod revocation;
 mod run;
 mod spec;
 mod symmetric;
@@ -28,6 +29,7 @@ mod work;
 
 pub use error::{Error, Problem};
 pub use random::{PASSWORD_LEN, password};
+pub use revocation::Revocations;
 pub use run::{Progress, mint};
 pub use symmetric::symmetric_owner;
 pub use wanted::wanted;
@@ -53,6 +55,8 @@ pub struct Request<'a> {
     pub now: i64,
     /// Certificates that end at this time (Unix seconds) or before are made anew; `now`: those that have expired.
     pub renew_until: i64,
+    /// Owners of the certificates `renew_until` is about; `None`: everybody. The others' are made anew when they have expired.
+    pub renewing: Option<&'a HashSet<Box<str>>>,
     /// Secrets to be made anew although they fit, and with them everything made of them.
     pub anew: &'a HashSet<(SecretKind, Box<str>)>,
 }
@@ -77,6 +81,8 @@ pub struct State {
     pub passwords: HashMap<Box<str>, Secret>,
     /// Symmetric keys in force, by [`symmetric_owner`].
     pub symmetric: HashMap<Box<str>, Secret>,
+    /// MV clients that are shut out.
+    pub revoked: Revocations,
 }
 
 impl State {
@@ -86,6 +92,7 @@ impl State {
             snapshot: vault.snapshot()?,
             passwords: vault.secrets(SecretKind::Password)?,
             symmetric: vault.secrets(SecretKind::Symmetric)?,
+            revoked: Revocations::read(vault)?,
         })
     }
 }

@@ -6,11 +6,12 @@ use crate::inventory::{GroupId, HostId, IdentityScheme};
 use crate::media::GroupScheme;
 use crate::media::mv::MvAuthority;
 use crate::vault::{ArtifactKind, SecretKind};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 impl Wants<'_, '_> {
     /// Gives every host that needs MV parameters the number of a client key: the one it has, else the one with the
-    /// fewest hosts. So numbers stay when hosts come and go.
+    /// fewest hosts. So numbers stay when hosts come and go. A host that is shut out keeps the number it is shut out with;
+    /// others that shared it get another.
     pub(super) fn assign_mv_clients(&mut self) {
         let inventory = self.request.inventory;
         let mut needing: HashMap<GroupId, Vec<HostId>> = HashMap::new();
@@ -31,27 +32,44 @@ impl Wants<'_, '_> {
             let hosts = needing.remove(&group).unwrap_or_default();
             let count = self.mv_count(group, hosts.len());
             let kind = ArtifactKind::ClientParameters(GroupScheme::Mv);
+            let revoked = self.shut_out(group, count);
             let has = |host: &HostId| {
                 let name = &inventory.host(*host).name;
+                if let Some(client) = self.revoked.client_of(&declared.name, name) {
+                    return Some(client.min(count));
+                }
                 let mut files = self.snapshot.files(name);
                 let (_, file) = files.find(|(_, file)| file.kind == kind && file.owner == declared.name)?;
-                number(&file.spec, "client").filter(|client| (1..=count).contains(client))
+                number(&file.spec, "client")
+                    .filter(|client| (1..=count).contains(client) && !revoked.contains(client))
             };
             let numbers: Vec<Option<usize>> = hosts.iter().map(has).collect();
             let mut load = vec![0_usize; count];
             for client in numbers.iter().flatten() {
                 load[client - 1] += 1;
             }
+            let free: Vec<usize> = (1..=count).filter(|client| !revoked.contains(client)).collect();
             for (host, client) in hosts.into_iter().zip(numbers) {
-                let client = client.unwrap_or_else(|| {
-                    let least = (0..count).min_by_key(|&at| load[at]).unwrap_or(0);
-                    load[least] += 1;
-                    least + 1
+                let client = client.or_else(|| {
+                    let least = free.iter().copied().min_by_key(|&client| load[client - 1])?;
+                    load[least - 1] += 1;
+                    Some(least)
                 });
-                self.mv_clients.insert((group, host), client);
+                // Where all are shut out, `client_parameters` says so.
+                if let Some(client) = client {
+                    self.mv_clients.insert((group, host), client);
+                }
             }
             self.mv_counts.insert(group, count);
         }
+    }
+
+    /// The client keys of a group that are shut out, of the `count` it has: where a new key has fewer, the last one
+    /// stands for those beyond.
+    pub(super) fn shut_out(&self, group: GroupId, count: usize) -> BTreeSet<usize> {
+        let name = &self.request.inventory.group(group).name;
+        let revoked = self.revoked.clients(name).into_iter();
+        revoked.map(|client| client.min(count)).collect()
     }
 
     /// As many client keys as the inventory says, else as there are; a first key has twice as many as hosts need

@@ -20,7 +20,7 @@ const AHEAD: i64 = 60;
 /// [`Error::Impossible`] with everything that stands in the way.
 pub fn wanted(request: &Request<'_>, state: &State) -> Result<Work, Error> {
     let mut decision = Decision::new(*request, state)?;
-    let mut wants = Wants::new(*request, &state.snapshot);
+    let mut wants = Wants::new(*request, state);
     for host in request.inventory.host_ids() {
         let wanted = wants.of(host, &mut decision);
         decision.compare(request.inventory.host(host).name.as_ref(), wanted);
@@ -309,7 +309,11 @@ impl<'r, 's> Decision<'r, 's> {
 }
 
 fn still_valid(request: &Request<'_>, artifact: &Artifact) -> bool {
-    artifact.not_after.is_none_or(|end| end > request.renew_until)
+    let asked = request
+        .renewing
+        .is_none_or(|owners| owners.contains(&artifact.owner));
+    let until = if asked { request.renew_until } else { request.now };
+    artifact.not_after.is_none_or(|end| end > until)
 }
 
 fn changed(old: &str, new: &str) -> Why {

@@ -1,6 +1,6 @@
 //! What a host should hold: its needs and settings, as files with what they are made from.
 
-use super::Request;
+use super::{Request, Revocations, State};
 use super::error::Problem;
 use super::spec::Spec;
 use super::wanted::{Decision, SecretWant, Version};
@@ -12,7 +12,7 @@ use crate::media::cipher::{Cipher, Protection};
 use crate::media::scheme::KeyAlgorithm;
 use crate::media::{Filestamp, GroupScheme, MediaKind, SignatureScheme};
 use crate::vault::{ArtifactKind, SecretKind, Snapshot};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 const DAY: i64 = 86_400;
 
@@ -33,6 +33,7 @@ pub(super) struct Want {
 pub(super) struct Wants<'r, 's> {
     pub(super) request: Request<'r>,
     pub(super) snapshot: &'s Snapshot,
+    pub(super) revoked: &'s Revocations,
     /// Number of the MV client key of every host that needs one.
     pub(super) mv_clients: HashMap<(GroupId, HostId), usize>,
     /// How many MV client keys each group has.
@@ -40,10 +41,11 @@ pub(super) struct Wants<'r, 's> {
 }
 
 impl<'r, 's> Wants<'r, 's> {
-    pub(super) fn new(request: Request<'r>, snapshot: &'s Snapshot) -> Self {
+    pub(super) fn new(request: Request<'r>, state: &'s State) -> Self {
         let mut wants = Self {
             request,
-            snapshot,
+            snapshot: &state.snapshot,
+            revoked: &state.revoked,
             mv_clients: HashMap::new(),
             mv_counts: HashMap::new(),
         };
@@ -212,12 +214,17 @@ impl<'r, 's> Wants<'r, 's> {
         let key = self.group_key(group, scheme, decision);
         let owner = &inventory.group(group).name;
         let dialect = crypto.settings.dialect;
+        let revoked = match self.mv_counts.get(&group) {
+            Some(&count) if scheme == GroupScheme::Mv => self.shut_out(group, count),
+            _ => BTreeSet::new(),
+        };
         let spec = Spec::new()
             .with("host", name)
             .made_of("group", key.since)
             .made_of("password", crypto.password.since)
             .with("cipher", crypto.cipher)
-            .with("dialect", format!("{dialect:?}").to_lowercase());
+            .with("dialect", format!("{dialect:?}").to_lowercase())
+            .with_some("revoked", list(&revoked));
         let media = MediaKind::ServerKey(scheme);
         let mut links = vec![media.link_name(owner)];
         if owner != name {
@@ -235,6 +242,7 @@ impl<'r, 's> Wants<'r, 's> {
                 password: crypto.password.source.clone(),
                 cipher: crypto.cipher,
                 dialect,
+                revoked,
             },
             maker: Some(host),
         })
@@ -273,6 +281,14 @@ impl<'r, 's> Wants<'r, 's> {
             let key = self.group_key(group, scheme, decision);
             let client = self.mv_clients.get(&(group, host)).copied();
             let client = client.filter(|_| scheme == GroupScheme::Mv);
+            if scheme == GroupScheme::Mv && client.is_none() {
+                decision.problems.push(Problem::new(
+                    &inventory.host(host).name,
+                    format!("every client key of group {owner} is revoked"),
+                    format!("raise 'mv_clients' of group {owner}: its key is then made anew with more of them"),
+                ));
+                return None;
+            }
             let dialect = inventory.entry(host).settings.dialect;
             let spec = Spec::new()
                 .made_of("group", key.since)
@@ -393,6 +409,12 @@ impl<'r> Crypto<'r> {
             maker: Some(host),
         }
     }
+}
+
+/// `2,5`, or nothing where there are none.
+fn list(numbers: &BTreeSet<usize>) -> Option<String> {
+    let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(","))
 }
 
 fn role_word(role: Role) -> &'static str {

@@ -6,6 +6,7 @@ use crate::media::cipher::Cipher;
 use crate::media::{Filestamp, GroupScheme, MediaKind, SignatureScheme};
 use crate::secret::Secret;
 use crate::vault::{ArtifactId, ArtifactKind, GenerationId, PlacementId, SecretId, SecretKind};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Why something is made anew.
@@ -201,6 +202,8 @@ pub(super) enum Recipe {
         password: Source,
         cipher: Cipher,
         dialect: Dialect,
+        /// MV client keys that are shut out.
+        revoked: BTreeSet<usize>,
     },
     ClientParameters {
         group: Source,

@@ -45,6 +45,7 @@ pub(super) struct Fixture {
     pub(super) now: i64,
     pub(super) given: Given,
     pub(super) renew_until: Option<i64>,
+    pub(super) renewing: Option<HashSet<Box<str>>>,
     pub(super) anew: HashSet<(SecretKind, Box<str>)>,
 }
 
@@ -60,6 +61,7 @@ impl Fixture {
             now: NOW,
             given: Given::default(),
             renew_until: None,
+            renewing: None,
             anew: HashSet::new(),
         }
     }
@@ -78,6 +80,7 @@ impl Fixture {
             given: &self.given,
             now: self.now,
             renew_until: self.renew_until.unwrap_or(self.now),
+            renewing: self.renewing.as_ref(),
             anew: &self.anew,
         };
         wanted(&request, &state)
@@ -97,6 +100,7 @@ impl Fixture {
         assert_eq!(minted.is_none(), work.is_empty());
         self.anew.clear();
         self.renew_until = None;
+        self.renewing = None;
         let again = self.wanted(inventory).unwrap();
         assert!(again.is_empty(), "the second run finds: {again:?}");
         let again = mint(&mut self.vault, &again, "test", Digest::of(b""), &()).unwrap();
