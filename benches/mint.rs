@@ -161,6 +161,7 @@ fn by_keytrail(hosts: usize) {
             given: &Given::default(),
             now: NOW,
             renew_until: NOW,
+            renewing: None,
             anew: &HashSet::new(),
         };
         let work = wanted(&request, &state).expect("everything can be made");

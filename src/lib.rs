@@ -38,6 +38,7 @@ pub mod ntpq;
 pub mod plan;
 pub mod remote;
 pub mod report;
+pub mod rotate;
 pub mod secret;
 pub mod trail;
 pub mod vault;

@@ -51,7 +51,7 @@ impl World {
             given: &Given::default(),
             now: NOW,
             renew_until: NOW,
-        renewing: None,
+            renewing: None,
             anew: &HashSet::new(),
         };
         let work = wanted(&request, &State::read(&vault).expect("read")).expect("possible");

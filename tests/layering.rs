@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["keygen", "vault"],
     &["mint"],
     &["plan"],
+    &["rotate"],
     &["apply", "export"],
     &["demo"],
     &["cli"],

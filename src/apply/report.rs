@@ -134,6 +134,13 @@ impl Report {
         }
     }
 
+    /// Hosts that were not begun on purpose, each with why, added to what became of the others.
+    pub fn add_waiting(&mut self, waiting: impl IntoIterator<Item = (String, String)>) {
+        for (host, message) in waiting {
+            self.hosts.insert(host, Outcome::NotReached { message });
+        }
+    }
+
     /// Nothing was begun, because some hosts could not be looked at.
     pub fn held_up(waiting: impl IntoIterator<Item = String>, missed: Vec<(String, PhaseError)>) -> Self {
         let message = "another host could not be looked at, and nothing was begun".to_owned();

@@ -1,35 +1,42 @@
 //! `keytrail apply`: bring the fleet to the state of the inventory.
 
 use super::args::{Apply as Args, FleetArgs, Format};
-use super::fleet::{self, Fleet};
+use super::fleet::{self, Care, Fleet};
 use super::journal::Reaches;
 use super::out::Out;
 use super::planning;
 use super::progress::Progress;
 use super::rollout::RolloutArgs;
-use super::{Answer, Failure, journal, outcome, runtime, stored};
+use super::{Answer, Failure, journal, outcome, rotating, runtime, stored};
 use crate::apply::{self, Job, Report, Trusting};
 use crate::plan::Plan;
+use crate::rotate::between;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
-    let (fleet_args, stored) = match stored_plan(&args.fleet)? {
-        Some((source, plan)) => (source.args(&args.fleet), Some(plan)),
-        None => (args.fleet.clone(), None),
+    let (fleet_args, care, stored) = match stored_plan(&args.fleet)? {
+        Some((source, plan)) => (source.args(&args.fleet), source.care(), Some(plan)),
+        None => (args.fleet.clone(), Care::default(), None),
     };
     let mut fleet = match fleet::prepare(&fleet_args, args.format, out)? {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(answer),
     };
     fleet.hold(&fleet_args.vault)?;
+    fleet.care = care;
     let applied = apply(fleet, "apply", &args.rollout, stored.as_ref(), out)?;
     let Applied::Done(report) = applied else {
         return Ok(Answer::No);
     };
-    match args.format {
-        Format::Text => out.line(&outcome::text(&report, out.color()))?,
-        form => out.value(&report, form)?,
+    say(&report, args.format, out)
+}
+
+/// Prints how it ended, and answers whether well.
+pub fn say(report: &Report, format: Format, out: &mut Out) -> Result<Answer, Failure> {
+    match format {
+        Format::Text => out.line(&outcome::text(report, out.color()))?,
+        form => out.value(report, form)?,
     }
     Ok(if report.is_good() && !report.cancelled {
         Answer::Yes
@@ -79,10 +86,20 @@ pub fn apply(
             return Ok(Applied::Done(report));
         }
         let reaches = Reaches::All(fleet.generation());
+        let waiting = planned.hold_back(&fleet, &missed);
+        let rollout = fleet.rollout(how, &planned.plan.hosts);
+        if fleet.care.apart {
+            let fares = between::fares(
+                &fleet.inventory,
+                &fleet.analysis,
+                &planned.plan.hosts,
+                &rollout.batches,
+            );
+            progress.word(between::text(&fares).trim_end());
+        }
         let vault = Arc::new(fleet.vault);
         let page = journal::open(Arc::clone(&vault), command, reaches, &progress, out)?;
-        let rollout = how.rollout(&planned.plan.hosts);
-        let (work, contents) = planned.work(vault);
+        let (work, contents) = planned.work(Arc::clone(&vault));
         let job = Job {
             work,
             contents,
@@ -93,7 +110,9 @@ pub fn apply(
         let mut report = apply::apply(&connections, job, page.progress(), &cancel).await;
         progress.finish();
         report.add_missed(missed);
+        report.add_waiting(waiting);
         page.close(&report)?;
+        rotating::settle(&vault, &fleet.inventory)?;
         Ok(Applied::Done(report))
     })
 }

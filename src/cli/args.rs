@@ -85,6 +85,14 @@ keytrail explain CODE tells what a finding means.")]
     Rollback(super::rollback::RollbackArgs),
     /// Take away locks that dead runs have left on hosts
     Unlock(super::unlock::UnlockArgs),
+    /// Make certificates anew before they end
+    Renew(super::renew::RenewArgs),
+    /// Make keys anew and bring them to the hosts, with the least disturbance
+    Rotate(super::rotate::RotateArgs),
+    /// Shut MV clients out of their group
+    Revoke(super::revoke::RevokeArgs),
+    /// Let MV clients in again
+    Unrevoke(super::revoke::UnrevokeArgs),
     /// Write hosts' files into a directory, for hosts that are not reached over SSH
     Export(super::export::ExportArgs),
     /// Provision the sample fleet on throw-away hosts of this machine, and clean up

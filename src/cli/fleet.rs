@@ -5,12 +5,16 @@ use super::given::given;
 use super::load::{self, Loaded};
 use super::out::{Out, counted};
 use super::progress::Progress;
+use super::rollout::RolloutArgs;
 use super::stored::Source;
 use super::{Answer, Failure};
+use crate::apply::Rollout;
 use crate::digest::Digest;
 use crate::inventory::{self, Connection, HostId, Inventory};
 use crate::mint::{self, Request, State, What};
 use crate::ntpconf::Templates;
+use crate::plan::HostPlan;
+use crate::rotate::{departed::departed, order};
 use crate::trail::Analysis;
 use crate::vault::{self, ArtifactKind, GenerationId, KeySource, Lock, SecretKind, Vault};
 use indexmap::IndexMap;
@@ -29,11 +33,39 @@ pub struct Fleet {
     pub lock: Option<Lock>,
     pub state: State,
     pub templates: Templates,
+    /// Values the inventory takes from outside.
+    pub given: mint::Given,
+    /// How carefully hosts change.
+    pub care: Care,
     /// The selected hosts that keytrail reaches.
     pub hosts: Vec<HostId>,
     pub jobs: usize,
     /// From what all this was made.
     pub source: Source,
+}
+
+/// How carefully hosts change.
+#[derive(Debug, Clone, Default)]
+pub struct Care {
+    /// Never two servers of one host at the same time, nor a server and its client.
+    pub apart: bool,
+    /// No host before its servers: those below a host out of reach wait with it.
+    pub servers_first: bool,
+    /// Hosts whose daemon is restarted though nothing changes on them.
+    pub restart: HashSet<HostId>,
+}
+
+/// What is minted beyond what is missing.
+#[derive(Clone, Copy)]
+pub struct Demand<'a> {
+    /// Secrets to be made anew although they fit.
+    pub anew: &'a HashSet<(SecretKind, Box<str>)>,
+    /// Certificates that end until then (Unix seconds) are made anew; `None`: those that have ended.
+    pub renew_until: Option<i64>,
+    /// Whose certificates that is about; `None`: everybody's.
+    pub renewing: Option<&'a HashSet<Box<str>>>,
+    /// Why, for the vault's own record.
+    pub note: &'a str,
 }
 
 /// Goes all the way, or says why not. `Err(answer)` inside: it has been said.
@@ -71,7 +103,22 @@ pub fn from_parts(
     let hosts = select(&inventory, &analysis, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
-    let (state, lock) = mint(&inventory, &analysis, &given, &mut vault, args, out)?;
+    let demand = Demand {
+        anew: &HashSet::new(),
+        renew_until: None,
+        renewing: None,
+        note: "inventory",
+    };
+    let (state, lock) = mint(
+        &inventory,
+        &analysis,
+        &given,
+        &mut vault,
+        &demand,
+        None,
+        &args.vault,
+        out,
+    )?;
     Ok(Fleet {
         inventory: Arc::new(inventory),
         analysis,
@@ -79,6 +126,8 @@ pub fn from_parts(
         lock,
         state,
         templates,
+        given,
+        care: Care::default(),
         hosts,
         jobs: args.jobs.into(),
         source,
@@ -106,6 +155,34 @@ impl Fleet {
             )),
             Err(error) => Err(vault_failure("cannot read the vault", &error)),
         }
+    }
+
+    /// Mints more than what is missing. Whether there was anything to mint.
+    pub fn mint(&mut self, demand: &Demand<'_>, args: &VaultArgs, out: &Out) -> Result<bool, Failure> {
+        let before = self.generation();
+        let vault = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (state, lock) = mint(
+            &self.inventory,
+            &self.analysis,
+            &self.given,
+            vault,
+            demand,
+            self.lock.take(),
+            args,
+            out,
+        )?;
+        self.state = state;
+        self.lock = lock;
+        Ok(self.generation() != before)
+    }
+
+    /// The batches of these hosts.
+    pub fn rollout(&self, how: &RolloutArgs, hosts: &[HostPlan]) -> Rollout {
+        let mut rollout = how.rollout(hosts);
+        if self.care.apart {
+            rollout.batches = order::apart(&self.inventory, &self.analysis.graph, hosts, rollout.batches);
+        }
+        rollout
     }
 
     /// The vault's generation all this is about; 0 before the first.
@@ -207,12 +284,18 @@ pub fn select(
     Ok(reached)
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of a fleet that is not there yet"
+)]
 fn mint(
     inventory: &Inventory,
     analysis: &Analysis,
     given: &mint::Given,
     vault: &mut Vault,
-    args: &FleetArgs,
+    demand: &Demand<'_>,
+    held: Option<Lock>,
+    args: &VaultArgs,
     out: &Out,
 ) -> Result<(State, Option<Lock>), Failure> {
     let unreadable = |error| vault_failure("cannot read the vault", &error);
@@ -222,21 +305,30 @@ fn mint(
         needs: &|host| analysis.needs(host),
         given,
         now,
-        renew_until: now,
-        anew: &HashSet::new(),
+        renew_until: demand.renew_until.unwrap_or(now),
+        renewing: demand.renewing,
+        anew: demand.anew,
     };
     let mut state = State::read(vault).map_err(unreadable)?;
     let mut work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
     if work.is_empty() {
-        return Ok((state, None));
+        return Ok((state, held));
     }
-    let lock = lock_vault(vault.path(), &args.vault)?;
+    let lock = match held {
+        Some(lock) => lock,
+        None => lock_vault(vault.path(), args)?,
+    };
     // Somebody else may have minted just that while the lock was waited for.
     if vault.latest().map_err(unreadable)? != state.snapshot.generation {
         state = State::read(vault).map_err(unreadable)?;
         work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
         if work.is_empty() {
             return Ok((state, Some(lock)));
+        }
+    }
+    for departed in departed(inventory, &state.snapshot) {
+        for words in departed.words() {
+            out.stderr(&format!("warning: {words}"));
         }
     }
     let mut made: IndexMap<&str, usize> = IndexMap::new();
@@ -248,7 +340,7 @@ fn mint(
     let generation = mint::mint(
         vault,
         &work,
-        "inventory",
+        demand.note,
         Digest::of(texts.join("\0").as_bytes()),
         &progress,
     );

@@ -20,8 +20,12 @@ mod passwords;
 mod plan;
 mod planning;
 mod progress;
+mod renew;
+mod revoke;
 mod rollback;
 mod rollout;
+mod rotate;
+mod rotating;
 mod runtime;
 mod schema;
 mod stored;
@@ -132,6 +136,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Apply(args) => apply::run(args, &mut out),
         Verb::Rollback(args) => rollback::run(args, &mut out),
         Verb::Unlock(args) => unlock::run(args, &mut out),
+        Verb::Renew(args) => renew::run(args, &mut out),
+        Verb::Rotate(args) => rotate::run(args, &mut out),
+        Verb::Revoke(args) => revoke::run(args, &mut out),
+        Verb::Unrevoke(args) => revoke::undo(args, &mut out),
         Verb::Export(args) => export::run(args, &mut out),
         Verb::Demo(args) => demo::run(args, &mut out),
         Verb::Schema => schema::run(&mut out),

@@ -7,8 +7,9 @@ use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limi
 use crate::digest::Digest;
 use crate::inventory::{Connection, HostId, Inventory, Settings};
 use crate::ntpconf;
-use crate::plan::{self, DesiredHost, HostInput, HostPlan, Observed, Plan};
+use crate::plan::{self, Action, DesiredHost, HostInput, HostPlan, Observed, Plan};
 use crate::remote::ControlDir;
+use crate::rotate;
 use crate::secret::Secret;
 use crate::vault::{ArtifactId, Vault};
 use rayon::prelude::*;
@@ -133,6 +134,37 @@ pub async fn plan(
 }
 
 impl Planned {
+    /// Takes out of the plan the hosts that must not go before one that could not be looked at, each with why. None where
+    /// hosts need not wait for their servers.
+    pub fn hold_back(&mut self, fleet: &Fleet, missed: &[(String, PhaseError)]) -> Vec<(String, String)> {
+        if !fleet.care.servers_first {
+            return Vec::new();
+        }
+        let missed: Vec<HostId> = missed
+            .iter()
+            .filter_map(|(host, _)| fleet.inventory.find(host))
+            .collect();
+        let below = rotate::order::below(&fleet.inventory, &fleet.analysis.graph, &missed);
+        if below.is_empty() {
+            return Vec::new();
+        }
+        let (waiting, hosts): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.plan.hosts)
+                .into_iter()
+                .partition(|host| {
+                    fleet
+                        .inventory
+                        .find(&host.host)
+                        .is_some_and(|id| below.contains(&id))
+                });
+        self.plan = Plan::new(self.plan.generation, hosts);
+        let why = "a server above it could not be reached, and must have the new keys before it";
+        waiting
+            .into_iter()
+            .map(|host| (host.host, why.to_owned()))
+            .collect()
+    }
+
     /// What `apply` takes: the work of every planned host, and where contents come from.
     pub fn work(self, vault: Arc<Mutex<Vault>>) -> (Vec<HostWork>, Arc<dyn ContentSource>) {
         let Self {
@@ -179,7 +211,16 @@ fn host_plan(
     observed: &Observed,
 ) -> Result<(HostPlan, DesiredHost), Vec<String>> {
     let desired = desired(fleet, shared, host, observed)?;
-    Ok((desired.plan(observed), desired))
+    let mut plan = desired.plan(observed);
+    if fleet.care.restart.contains(&host)
+        && !plan.restarts()
+        && let Some(command) = &desired.desired.restart
+    {
+        plan.actions.push(Action::Restart {
+            command: command.clone(),
+        });
+    }
+    Ok((plan, desired))
 }
 
 /// What a host should look like, given what stands there; all problems of the host.

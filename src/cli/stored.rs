@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::args::FleetArgs;
+use super::fleet::Care;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
@@ -21,6 +22,12 @@ pub struct Source {
     /// The templates of `--templates`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub templates: Option<PathBuf>,
+    /// Never two servers of one host at the same time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
+    /// No host before its servers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub servers_first: bool,
 }
 
 /// A stored plan.
@@ -48,17 +55,28 @@ impl Source {
             vault: absolute(vault)?,
             on: args.on.clone(),
             templates: args.templates.as_deref().map(absolute).transpose()?,
+            apart: false,
+            servers_first: false,
         })
     }
 
     /// The arguments that make the same plan.
-    pub fn args(self, given: &FleetArgs) -> FleetArgs {
+    pub fn args(&self, given: &FleetArgs) -> FleetArgs {
         let mut args = given.clone();
-        args.inventory.paths = self.inventory;
-        args.vault.vault = Some(self.vault);
-        args.on = self.on;
-        args.templates = self.templates;
+        args.inventory.paths.clone_from(&self.inventory);
+        args.vault.vault = Some(self.vault.clone());
+        args.on.clone_from(&self.on);
+        args.templates.clone_from(&self.templates);
         args
+    }
+
+    /// How carefully its hosts are to change.
+    pub fn care(&self) -> Care {
+        Care {
+            apart: self.apart,
+            servers_first: self.servers_first,
+            ..Care::default()
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod wants;
 mod work;
 
 pub use error::{Error, Problem};
+pub use mv_clients::mv_client;
 pub use random::{PASSWORD_LEN, password};
 pub use revocation::Revocations;
 pub use run::{Progress, mint};

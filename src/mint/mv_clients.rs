@@ -5,8 +5,15 @@ use super::wants::Wants;
 use crate::inventory::{GroupId, HostId, IdentityScheme};
 use crate::media::GroupScheme;
 use crate::media::mv::MvAuthority;
-use crate::vault::{ArtifactKind, SecretKind};
+use crate::vault::{Artifact, ArtifactKind, SecretKind};
 use std::collections::{BTreeSet, HashMap};
+
+/// The number of the MV client key that client parameters in the vault hold.
+pub fn mv_client(artifact: &Artifact) -> Option<usize> {
+    (artifact.kind == ArtifactKind::ClientParameters(GroupScheme::Mv))
+        .then(|| number(&artifact.spec, "client"))
+        .flatten()
+}
 
 impl Wants<'_, '_> {
     /// Gives every host that needs MV parameters the number of a client key: the one it has, else the one with the
@@ -40,8 +47,7 @@ impl Wants<'_, '_> {
                 }
                 let mut files = self.snapshot.files(name);
                 let (_, file) = files.find(|(_, file)| file.kind == kind && file.owner == declared.name)?;
-                number(&file.spec, "client")
-                    .filter(|client| (1..=count).contains(client) && !revoked.contains(client))
+                mv_client(file).filter(|client| (1..=count).contains(client) && !revoked.contains(client))
             };
             let numbers: Vec<Option<usize>> = hosts.iter().map(has).collect();
             let mut load = vec![0_usize; count];

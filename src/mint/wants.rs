@@ -1,10 +1,10 @@
 //! What a host should hold: its needs and settings, as files with what they are made from.
 
-use super::{Request, Revocations, State};
 use super::error::Problem;
 use super::spec::Spec;
 use super::wanted::{Decision, SecretWant, Version};
 use super::work::{Make, Recipe};
+use super::{Request, Revocations, State};
 use crate::digest::Digest;
 use crate::inventory::{GroupId, HostId, IdentityScheme, Lifetime, Settings, SignKeyKind};
 use crate::media::certificate::Role;
@@ -285,7 +285,9 @@ impl<'r, 's> Wants<'r, 's> {
                 decision.problems.push(Problem::new(
                     &inventory.host(host).name,
                     format!("every client key of group {owner} is revoked"),
-                    format!("raise 'mv_clients' of group {owner}: its key is then made anew with more of them"),
+                    format!(
+                        "raise 'mv: clients' of group {owner}: its key is then made anew with more of them"
+                    ),
                 ));
                 return None;
             }

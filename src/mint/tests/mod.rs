@@ -1,5 +1,6 @@
 //! Minting into real vaults, and reading what came out as the daemon would.
 
+mod asked;
 mod change;
 mod decision;
 mod media;

@@ -1,0 +1,411 @@
+//! What `renew`, `rotate` and `revoke` have in common: media made anew, brought to the hosts they concern, and the record of
+//! it until all have them.
+
+use super::apply;
+use super::args::{FleetArgs, Format};
+use super::fleet::{self, Care, Demand, Fleet, vault_failure};
+use super::out::{Out, counted};
+use super::rollout::RolloutArgs;
+use super::stored::{self, Stored};
+use super::{Answer, Failure, load, outcome, plan};
+use crate::inventory::{Connection, HostId, Inventory};
+use crate::plan::{Plan, render};
+use crate::rotate::between::{self, Fare};
+use crate::rotate::record::{Pending, Rotation, Rotations};
+use crate::rotate::subject::Subject;
+use crate::vault::{Applied, ArtifactKind, GenerationId, SecretKind, Vault};
+use clap::Args;
+use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
+
+/// Options of these verbs.
+#[derive(Debug, Clone, Args)]
+pub struct ChangeArgs {
+    /// Show what would change and what each daemon would do meanwhile; keeps nothing, changes no host
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// In which steps
+    #[command(flatten)]
+    pub rollout: RolloutArgs,
+}
+
+/// A fleet whose vault may be a copy that is thrown away.
+pub struct Prepared {
+    pub fleet: Fleet,
+    /// Kept as long as the fleet.
+    _copy: Option<TempDir>,
+}
+
+/// Prepares a fleet of all hosts. For a dry run, with a copy of the vault: what is minted there never was.
+pub fn prepare(
+    args: &FleetArgs,
+    change: &ChangeArgs,
+    out: &mut Out,
+) -> Result<Result<Prepared, Answer>, Failure> {
+    let mut args = args.clone();
+    args.on.clear();
+    args.unreached = true;
+    let paths = load::paths(&args.inventory)?;
+    let vault = fleet::vault_path(&args.vault, &paths);
+    if !vault.exists() {
+        return Err(Failure::new(format!("there is no vault {} yet", vault.display()))
+            .why("nothing was minted for this inventory")
+            .help("bring the fleet to its first state: keytrail apply INVENTORY"));
+    }
+    let mut copy = None;
+    if change.dry_run {
+        let failed =
+            |error: std::io::Error| Failure::new("cannot copy the vault for a dry run").because(&error);
+        let dir = tempfile::Builder::new()
+            .prefix("keytrail-dry-")
+            .tempdir()
+            .map_err(failed)?;
+        let path = dir.path().join("dry.vault");
+        let opened = fleet::open_vault(&vault, args.vault.identity.as_deref(), false, out)?;
+        opened
+            .backup(&path)
+            .map_err(|error| vault_failure("cannot copy the vault for a dry run", &error))?;
+        args.vault.vault = Some(path);
+        copy = Some(dir);
+    }
+    let mut fleet = match fleet::prepare(&args, change.format, out)? {
+        Ok(fleet) => fleet,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    fleet.hold(&args.vault)?;
+    Ok(Ok(Prepared { fleet, _copy: copy }))
+}
+
+/// What is to be done, and what of it was done before.
+pub struct Change<'a> {
+    /// What is made anew.
+    pub subject: &'a Subject,
+    /// Certificates are made anew that end until then, Unix seconds.
+    pub renew_until: Option<i64>,
+    /// The command that finishes it, without the inventory.
+    pub command: String,
+    /// Make it anew even where an earlier time is not finished.
+    pub anew: bool,
+    /// Which hosts it concerns.
+    pub whom: Whom<'a>,
+}
+
+/// Which hosts something concerns.
+#[derive(Clone, Copy)]
+pub enum Whom<'a> {
+    /// Those whose files it changes.
+    Changed,
+    /// Of these, those that have not got their latest certificate, whenever it was made.
+    Outdated(&'a BTreeSet<String>),
+}
+
+/// Mints, unless an earlier run has and is not finished, and keeps the record. The fleet is then about the hosts concerned.
+/// Whether there is anything to do.
+pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out) -> Result<bool, Failure> {
+    let subject = change.subject;
+    let mut rotations = rotations(fleet)?;
+    if let Whom::Changed = change.whom
+        && !change.anew
+    {
+        let left = left(fleet, &rotations, &subject.words)?;
+        if !left.is_empty() {
+            out.note(&format!(
+                "Generation {} of the {} was minted before; {} still to do.",
+                rotations.of(&subject.words).map_or(0, |known| known.generation),
+                subject.words,
+                counted(left.len(), "host")
+            ));
+            concern(fleet, &left, subject, out);
+            return Ok(true);
+        }
+    }
+    let minted = fleet.mint(
+        &Demand {
+            anew: &subject.anew,
+            renew_until: change.renew_until,
+            renewing: subject.renewing.as_ref(),
+            note: &subject.words,
+        },
+        &args.vault,
+        out,
+    )?;
+    let all = match change.whom {
+        Whom::Changed if minted => concerned(fleet, subject),
+        Whom::Changed => BTreeSet::new(),
+        Whom::Outdated(_) => outdated(fleet)?,
+    };
+    if minted {
+        rotations.begin(Rotation {
+            subject: subject.words.clone(),
+            command: format!("keytrail {}", change.command),
+            generation: fleet.generation().try_into().unwrap_or(u32::MAX),
+            minted: time::OffsetDateTime::now_utc().unix_timestamp(),
+            began: None,
+            bite: subject.bite,
+            hosts: all.clone(),
+        });
+        let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+        rotations
+            .write(vault)
+            .map_err(|error| vault_failure("cannot keep the record of this in the vault", &error))?;
+    }
+    let hosts = match change.whom {
+        Whom::Changed => all,
+        Whom::Outdated(wanted) => all.intersection(wanted).cloned().collect(),
+    };
+    concern(fleet, &hosts, subject, out);
+    Ok(!hosts.is_empty())
+}
+
+fn rotations(fleet: &mut Fleet) -> Result<Rotations, Failure> {
+    let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+    Rotations::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))
+}
+
+/// Hosts that an earlier run of the same has not brought to it.
+fn left(fleet: &mut Fleet, rotations: &Rotations, subject: &str) -> Result<BTreeSet<String>, Failure> {
+    let pending = pending(fleet, rotations)?;
+    let of = pending.into_iter().find(|pending| pending.subject == subject);
+    Ok(of
+        .map(|pending| pending.hosts.into_iter().collect())
+        .unwrap_or_default())
+}
+
+/// Hosts that keytrail has brought to a generation before that of their certificate. Hosts that were never brought to any
+/// have their first day before them: `apply`.
+fn outdated(fleet: &mut Fleet) -> Result<BTreeSet<String>, Failure> {
+    let applied = applied(fleet)?;
+    let snapshot = &fleet.state.snapshot;
+    let newer = |host: &str| {
+        let stands = applied.get(host)?.generation;
+        let mut files = snapshot.files(host);
+        files.find(|(placement, file)| file.kind == ArtifactKind::Certificate && placement.since > stands)
+    };
+    let names = fleet.inventory.hosts.iter().map(|host| host.name.to_string());
+    Ok(names.filter(|host| newer(host).is_some()).collect())
+}
+
+fn applied(fleet: &mut Fleet) -> Result<HashMap<Box<str>, Applied>, Failure> {
+    let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+    vault
+        .applied()
+        .map_err(|error| vault_failure("cannot read the vault", &error))
+}
+
+/// What of all rotations is pending.
+fn pending(fleet: &mut Fleet, rotations: &Rotations) -> Result<Vec<Pending>, Failure> {
+    let applied = applied(fleet)?;
+    let inventory = &fleet.inventory;
+    Ok(rotations.pending(&applied, &|host| inventory.find(host).is_some()))
+}
+
+/// The hosts whose files the newest generation changes.
+fn concerned(fleet: &Fleet, subject: &Subject) -> BTreeSet<String> {
+    let snapshot = &fleet.state.snapshot;
+    let newest = snapshot.generation.unwrap_or(GenerationId(0));
+    let keys: Vec<&str> = subject
+        .anew
+        .iter()
+        .filter(|(kind, _)| *kind == SecretKind::Symmetric)
+        .map(|(_, owner)| &**owner)
+        .collect();
+    fleet
+        .inventory
+        .host_ids()
+        .filter(|&host| {
+            let name = &*fleet.inventory.host(host).name;
+            snapshot
+                .files(name)
+                .any(|(placement, _)| placement.since == newest)
+                || (!keys.is_empty() && holds(fleet, host, &keys))
+        })
+        .map(|host| fleet.inventory.host(host).name.to_string())
+        .collect()
+}
+
+fn holds(fleet: &Fleet, host: HostId, keys: &[&str]) -> bool {
+    let inventory = &fleet.inventory;
+    let group = inventory.entry(host).group;
+    fleet.analysis.needs(host).symmetric_keys.iter().any(|&id| {
+        crate::trail::needs::symmetric_key(inventory, group, id)
+            .is_some_and(|key| keys.contains(&&*crate::mint::symmetric_owner(inventory, key)))
+    })
+}
+
+/// Makes the fleet be about these hosts.
+fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, subject: &Subject, out: &Out) {
+    let inventory = Arc::clone(&fleet.inventory);
+    let (exported, reached): (Vec<HostId>, Vec<HostId>) = hosts
+        .iter()
+        .filter_map(|name| inventory.find(name))
+        .partition(|&host| inventory.entry(host).settings.connection == Connection::Export);
+    if !exported.is_empty() {
+        let names: Vec<&str> = exported.iter().map(|&host| &*inventory.host(host).name).collect();
+        out.note(&format!(
+            "These get their files by `keytrail export`, and need them anew: {}",
+            names.join(", ")
+        ));
+    }
+    fleet.hosts = reached;
+    fleet.hosts.sort_unstable();
+    let names = fleet
+        .hosts
+        .iter()
+        .map(|&host| inventory.host(host).name.to_string());
+    fleet.source.on = names.collect();
+    fleet.care = Care {
+        apart: true,
+        servers_first: subject.servers_first,
+        ..Care::default()
+    };
+    fleet.source.apart = true;
+    fleet.source.servers_first = subject.servers_first;
+}
+
+/// A plan and what daemons do while it is carried out.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    stored: Stored<'a>,
+    between: &'a [Fare],
+}
+
+/// Plans and shows; with `output`, keeps the plan for `apply`.
+pub fn show(
+    fleet: &Fleet,
+    change: &ChangeArgs,
+    output: Option<&PathBuf>,
+    out: &mut Out,
+) -> Result<Answer, Failure> {
+    let planned = plan::make(fleet, out)?;
+    let fares = fares(fleet, &change.rollout, &planned.plan);
+    let stored = Stored {
+        from: fleet.source.clone(),
+        plan: &planned.plan,
+    };
+    match change.format {
+        Format::Text => {
+            out.bytes(render::text(&planned.plan).as_bytes())?;
+            out.bytes(format!("\n{}", between::text(&fares)).as_bytes())?;
+        }
+        form => out.value(
+            &Shown {
+                stored: stored.clone(),
+                between: &fares,
+            },
+            form,
+        )?,
+    }
+    if !planned.missed.is_empty() {
+        out.stderr(&outcome::missed(&planned.missed));
+    }
+    if change.dry_run {
+        out.note("A dry run: nothing was kept in the vault, and no host was changed. Filestamps will be later ones.");
+    }
+    if let Some(path) = output {
+        stored::write(path, &stored)?;
+        out.note(&format!(
+            "Minted, and changed on no host yet. Plan written: carry it out with `keytrail apply {}`",
+            path.display()
+        ));
+    }
+    Ok(if planned.missed.is_empty() {
+        Answer::Yes
+    } else {
+        Answer::No
+    })
+}
+
+fn fares(fleet: &Fleet, how: &RolloutArgs, plan: &Plan) -> Vec<Fare> {
+    let batches = fleet.rollout(how, &plan.hosts).batches;
+    between::fares(&fleet.inventory, &fleet.analysis, &plan.hosts, &batches)
+}
+
+/// Carries it out, and says what is left.
+pub fn carry_out(
+    mut fleet: Fleet,
+    command: &str,
+    args: &FleetArgs,
+    change: &ChangeArgs,
+    out: &mut Out,
+) -> Result<Answer, Failure> {
+    // Held beyond the run, for what is said of it afterwards.
+    let _lock = fleet.lock.take();
+    let vault = fleet.source.vault.clone();
+    let inventory = Arc::clone(&fleet.inventory);
+    let applied = apply::apply(fleet, command, &change.rollout, None, out)?;
+    let apply::Applied::Done(report) = applied else {
+        return Ok(Answer::No);
+    };
+    let answer = apply::say(&report, change.format, out)?;
+    let vault = fleet::open_vault(&vault, args.vault.identity.as_deref(), false, out)?;
+    for pending in known(&vault, &inventory)? {
+        out.stderr(&words(&pending));
+    }
+    Ok(answer)
+}
+
+/// What is pending in a vault.
+pub fn known(vault: &Vault, inventory: &Inventory) -> Result<Vec<Pending>, Failure> {
+    let failed = |error| vault_failure("cannot read the vault", &error);
+    let rotations = Rotations::read(vault).map_err(failed)?;
+    let applied = vault.applied().map_err(failed)?;
+    Ok(rotations.pending(&applied, &|host| inventory.find(host).is_some()))
+}
+
+/// Notes how far rotations are, after hosts have changed.
+pub fn settle(vault: &Mutex<Vault>, inventory: &Inventory) -> Result<(), Failure> {
+    let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut settle = || {
+        let before = Rotations::read(&vault)?;
+        let mut after = before.clone();
+        after.settle(&vault.applied()?, &|host| inventory.find(host).is_some());
+        if after == before {
+            Ok(())
+        } else {
+            after.write(&mut vault)
+        }
+    };
+    settle().map_err(|error| vault_failure("cannot note in the vault how far rotations are", &error))
+}
+
+/// One pending rotation, in words.
+pub fn words(pending: &Pending) -> String {
+    const NAMED: usize = 8;
+    let mut names = pending.hosts[..pending.hosts.len().min(NAMED)].join(", ");
+    if pending.hosts.len() > NAMED {
+        names = format!("{names} and {} more", pending.hosts.len() - NAMED);
+    }
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let until = match pending.fails_by {
+        Some(at) if at <= now => "\n  Their packets are refused until then.".to_owned(),
+        Some(at) => format!(
+            "\n  They go on with the old until they are examined anew, each at a moment of its own, the last by {} UTC, and fail then.",
+            moment(at)
+        ),
+        None => String::new(),
+    };
+    format!(
+        "Pending: {}, generation {}: {} of {} have it, not yet {names}.{until}\n  Finish it: {}",
+        pending.subject,
+        pending.generation,
+        pending.done,
+        counted(pending.done + pending.hosts.len(), "host"),
+        pending.command
+    )
+}
+
+/// A moment in words, to the minute.
+pub fn moment(unix: i64) -> String {
+    let form = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]");
+    time::OffsetDateTime::from_unix_timestamp(unix)
+        .ok()
+        .and_then(|at| at.format(form).ok())
+        .unwrap_or_else(|| unix.to_string())
+}

@@ -1,0 +1,154 @@
+//! What each daemon does while hosts change one after the other: who restarts, who goes on, who is without a proven server
+//! for how long.
+
+use super::gap::{self, Gap};
+use crate::inventory::Inventory;
+use crate::plan::HostPlan;
+use crate::plan::order::Batch;
+use crate::trail::Analysis;
+use crate::trail::graph::Role;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// Hosts of one batch that fare alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fare {
+    /// Their batch, from 1.
+    pub batch: usize,
+    /// Names.
+    pub hosts: Vec<String>,
+    /// The daemon is restarted.
+    pub restarts: bool,
+    /// Without any proven server from its restart on; `None`: it needs none, or is not restarted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<Gap>,
+    /// Until all of its servers are proven, where that is longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Gap>,
+    /// Hosts that have it as a server: they go on as they are.
+    pub clients: u64,
+    /// Seconds until it can take part in new exchanges of its clients; `None`: it has none, or a clock of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<u64>,
+}
+
+/// What the hosts of a plan do, in the order of the batches.
+pub fn fares(inventory: &Inventory, analysis: &Analysis, hosts: &[HostPlan], batches: &[Batch]) -> Vec<Fare> {
+    let graph = &analysis.graph;
+    let certificates = gap::certificates(graph);
+    let by_name: HashMap<&str, &HostPlan> = hosts.iter().map(|host| (host.host.as_str(), host)).collect();
+    let mut fares: Vec<(Option<&str>, Fare)> = Vec::new();
+    for (number, batch) in (1..).zip(batches) {
+        for name in &batch.hosts {
+            let (Some(plan), Some(host)) = (by_name.get(name.as_str()), inventory.find(name)) else {
+                continue;
+            };
+            let node = graph.node_of(host);
+            let restarts = plan.restarts();
+            let gaps = gap::of_node(inventory, graph, &certificates, node).filter(|_| restarts);
+            // A clock of its own sets the time without any server.
+            let clock = graph.member(node).clock;
+            let clients: u64 = graph
+                .clients(node)
+                .filter(|(_, _, edge)| edge.role != Role::Dead)
+                .map(|(_, client, _)| u64::from(graph.member(client).count))
+                .sum();
+            let unproven = gaps.map(|(first, _)| first).filter(|_| !clock);
+            let fare = Fare {
+                batch: number,
+                hosts: vec![name.clone()],
+                restarts,
+                unproven,
+                complete: gaps
+                    .filter(|(first, all)| all > first && !clock)
+                    .map(|(_, all)| all),
+                clients,
+                ready: unproven.filter(|_| clients > 0).map(gap::ready_to_serve),
+            };
+            let range = plan.range.as_deref();
+            match fares.last_mut() {
+                Some((Some(last), same)) if range == Some(*last) && alike(same, &fare) => {
+                    same.hosts.push(name.clone());
+                }
+                _ => fares.push((range, fare)),
+            }
+        }
+    }
+    fares.into_iter().map(|(_, fare)| fare).collect()
+}
+
+fn alike(one: &Fare, other: &Fare) -> bool {
+    let parts = |fare: &Fare| {
+        (
+            fare.batch,
+            fare.restarts,
+            fare.unproven,
+            fare.complete,
+            fare.clients,
+        )
+    };
+    parts(one) == parts(other)
+}
+
+/// The same for people.
+pub fn text(fares: &[Fare]) -> String {
+    let mut out = String::from("What each daemon does meanwhile (measured on ntp.org 4.2.8p15):\n");
+    let rows: Vec<[String; 4]> = fares
+        .iter()
+        .map(|fare| {
+            let name = match fare.hosts.as_slice() {
+                [first, .., last] => format!("{first} … {last} ({})", fare.hosts.len()),
+                hosts => hosts.concat(),
+            };
+            let does = if fare.restarts { "restarts" } else { "goes on" };
+            [fare.batch.to_string(), name, does.into(), fate(fare)]
+        })
+        .collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let (number, name, does) = (width(0), width(1), width(2));
+    for [batch, host, doing, fate] in &rows {
+        let line = format!("  {batch:>number$}  {host:<name$}  {doing:<does$}  {fate}");
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out.push_str(
+        "  Everybody else goes on: what a daemon has proved it does not examine again before its own restart,\n  \
+         or 6 days 1 h 38 min after it did so.\n",
+    );
+    out
+}
+
+fn fate(fare: &Fare) -> String {
+    let mut parts = Vec::new();
+    if let Some(gap) = fare.unproven {
+        let mut words = format!("without a proven server for {}", time(gap));
+        if let Some(all) = fare.complete {
+            let _ = write!(words, ", complete after {}", time(all));
+        }
+        parts.push(words);
+    }
+    if fare.clients > 0 && fare.restarts {
+        let (goes, verb) = if fare.clients == 1 {
+            ("client goes", "its")
+        } else {
+            ("clients go", "their")
+        };
+        let mut words = format!("its {} {goes} on", fare.clients);
+        if let Some(seconds) = fare.ready {
+            let _ = write!(words, "; ready for {verb} own restart after {seconds} s");
+        }
+        parts.push(words);
+    }
+    parts.join("; ")
+}
+
+fn time(gap: Gap) -> String {
+    match gap.polls {
+        0 => "no time".into(),
+        1 => format!("1 poll ({} s)", gap.seconds),
+        polls => format!("{polls} polls ({} s)", gap.seconds),
+    }
+}

@@ -1,0 +1,81 @@
+//! Hosts that are no longer in the inventory, and what they still know.
+
+use crate::inventory::Inventory;
+use crate::media::GroupScheme;
+use crate::vault::{ArtifactKind, Snapshot};
+use std::collections::BTreeMap;
+
+/// What a group's member that left still knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Knows {
+    /// Client parameters: it can still check the group's servers.
+    Parameters,
+    /// The server key: it can pass for a server of the group.
+    ServerKey,
+}
+
+/// A host that left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departed {
+    /// Its name.
+    pub host: String,
+    /// What it knows, by group and scheme.
+    pub knows: BTreeMap<(String, GroupScheme), Knows>,
+}
+
+/// The hosts that hold media in this state of the vault but are not in the inventory.
+pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
+    let mut departed: Vec<Departed> = snapshot
+        .hosts()
+        .filter(|host| inventory.find(host).is_none() && snapshot.files(host).next().is_some())
+        .map(|host| {
+            let mut knows = BTreeMap::new();
+            for (_, artifact) in snapshot.files(host) {
+                let (scheme, what) = match artifact.kind {
+                    ArtifactKind::ServerKey(scheme) => (scheme, Knows::ServerKey),
+                    ArtifactKind::ClientParameters(scheme) => (scheme, Knows::Parameters),
+                    _ => continue,
+                };
+                knows
+                    .entry((artifact.owner.to_string(), scheme))
+                    .and_modify(|before: &mut Knows| *before = what.max(*before))
+                    .or_insert(what);
+            }
+            Departed {
+                host: host.to_owned(),
+                knows,
+            }
+        })
+        .collect();
+    departed.sort_unstable_by(|one, other| one.host.cmp(&other.host));
+    departed
+}
+
+impl Departed {
+    /// What to know and do about it, a sentence or two for each group.
+    pub fn words(&self) -> Vec<String> {
+        let host = &self.host;
+        let mut words: Vec<String> = self
+            .knows
+            .iter()
+            .map(|((group, scheme), knows)| {
+                let rotate = format!("keytrail rotate identity --group {group}");
+                match (knows, scheme) {
+                    (Knows::ServerKey, _) => format!(
+                        "{host} left, and still has the {scheme} server key of group {group}: with it it can pass for a server of that group. Make the group's key anew: {rotate}"
+                    ),
+                    (Knows::Parameters, GroupScheme::Mv) => format!(
+                        "{host} left, and still has an MV client key of group {group}. Shut it out: keytrail revoke {host}"
+                    ),
+                    (Knows::Parameters, _) => format!(
+                        "{host} left, and can still check {scheme} servers of group {group}. To end that too: {rotate}"
+                    ),
+                }
+            })
+            .collect();
+        if words.is_empty() {
+            words.push(format!("{host} left; it holds no keys of any group"));
+        }
+        words
+    }
+}

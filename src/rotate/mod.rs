@@ -1,0 +1,17 @@
+//! Rotation and renewal: which secrets are made anew, what daemons do in between, in which order hosts change, and what is
+//! left to do.
+//!
+//! No second executor: the vault is asked for new media ([`subject`] says which), then the ordinary plan runs. What stands here is
+//! pure: what was measured of the daemon as numbers ([`gap`]), batches in which no host loses two of its servers at once
+//! ([`order`]), what each daemon does meanwhile ([`between`]), and the record of a rotation, from which follows what of it is
+//! pending ([`record`]).
+
+pub mod between;
+pub mod departed;
+pub mod gap;
+pub mod order;
+pub mod record;
+pub mod subject;
+
+#[cfg(test)]
+mod tests;
