@@ -2,7 +2,7 @@
 
 use super::activate::{self, Activated};
 use super::pool::Cancel;
-use super::progress::Progress;
+use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
 use super::run::{Allowed, Named, Run};
 use super::unlock::unlock;
@@ -188,15 +188,19 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             .map(|host| (host.plan.host.clone(), host.site.clone()))
             .collect();
         if !sites.is_empty() {
-            let _ = unlock(
-                &run.fleet,
-                sites,
-                &self.terms,
-                false,
-                &run.progress,
-                &Cancel::default(),
-            )
-            .await;
+            let heard: Arc<dyn Progress> = Arc::new(Unsettled(Arc::clone(&run.progress)));
+            let _ = unlock(&run.fleet, sites, &self.terms, false, &heard, &Cancel::default()).await;
+        }
+    }
+}
+
+/// Passes on what happens, but not how hosts end: giving a host back is not how its run ended.
+struct Unsettled(Arc<dyn Progress>);
+
+impl Progress for Unsettled {
+    fn event(&self, event: Event<'_>) {
+        if !matches!(event, Event::Settled { .. }) {
+            self.0.event(event);
         }
     }
 }
