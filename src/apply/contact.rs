@@ -31,6 +31,24 @@ impl InventoryConnect {
         }
     }
 
+    /// A host's name.
+    pub(super) fn name(&self, id: HostId) -> String {
+        self.inventory.host(id).name.to_string()
+    }
+
+    /// Where control sockets live.
+    pub(super) fn control(&self) -> &Arc<ControlDir> {
+        &self.control
+    }
+
+    /// The SSH options of a host that is reached over SSH.
+    pub(super) fn ssh_options(&self, id: HostId) -> Option<SshOptions> {
+        match &self.inventory.entry(id).settings.connection {
+            Connection::Ssh(ssh) => Some(self.options(id, ssh)),
+            Connection::Local | Connection::Export => None,
+        }
+    }
+
     /// The SSH options of a host.
     fn options(&self, id: HostId, ssh: &Ssh) -> SshOptions {
         let inventory = &self.inventory;
@@ -50,6 +68,7 @@ impl InventoryConnect {
                 Become::Sudo => Elevate::Sudo,
                 Become::Doas => Elevate::Doas,
             }),
+            connect_timeout: ssh.connect_timeout.unwrap_or(SshOptions::CONNECT_TIMEOUT),
             withheld: Arc::clone(&self.withheld),
             ..SshOptions::new(name)
         }
@@ -91,7 +110,7 @@ mod tests {
     fn options_come_from_the_inventory() {
         let inventory = crate::inventory::load_str(
             "version: 1\n\
-             defaults:\n  ssh: { user: ops, port: 2222, become: sudo, proxy_jump: gate }\n\
+             defaults:\n  ssh: { user: ops, port: 2222, connect_timeout: 2m, become: sudo, proxy_jump: gate }\n\
              groups:\n  red: { identity: iff, trusted: [mort] }\n\
              hosts:\n  mort: { group: red, reference_clock: true, connection: local }\n  \
              paper: { group: red, servers: [mort], connection: export }\n  \
@@ -114,6 +133,7 @@ mod tests {
             ),
             (Some("ops"), Some(2222), Some("gate"))
         );
+        assert_eq!(options.connect_timeout, std::time::Duration::from_secs(120));
         assert_eq!(options.elevate, Some(Elevate::Sudo));
         assert!(!options.accept_new);
         assert!(matches!(connect.connect("mort"), Ok(Target::Local(_))));

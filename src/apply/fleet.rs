@@ -48,6 +48,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The same with `longest` for every phase, where it is given.
+    #[must_use]
+    pub fn within(self, longest: Option<Duration>) -> Self {
+        match longest {
+            None => self,
+            Some(limit) => Self {
+                observe: limit,
+                stage: limit,
+                activate: limit,
+                ..self
+            },
+        }
+    }
+}
+
 /// The hosts of one run. Dropping it closes every connection.
 #[derive(Debug)]
 pub struct Fleet<C: Connect> {

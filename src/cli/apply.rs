@@ -62,7 +62,7 @@ pub fn apply(
     stored: Option<&Plan>,
     out: &Out,
 ) -> Result<Applied, Failure> {
-    let limits = how.limits(fleet.jobs);
+    let limits = how.limits(fleet.jobs).within(fleet.timeout);
     runtime::run(async |cancel| {
         let progress = Arc::new(Progress::new(out));
         let connections = planning::connections(&fleet.inventory, limits)?;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Provision NTP secure groups: prove every certificate trail, mint the key media, push them over SSH.
 #[derive(Debug, Parser)]
@@ -95,6 +96,8 @@ keytrail explain CODE tells what a finding means.")]
     Unrevoke(super::revoke::UnrevokeArgs),
     /// Write hosts' files into a directory, for hosts that are not reached over SSH
     Export(super::export::ExportArgs),
+    /// Show the SSH host keys of the fleet and compare them with known_hosts; remember those of new hosts
+    Hostkeys(super::hostkeys::HostkeysArgs),
     /// Provision the sample fleet on throw-away hosts of this machine, and clean up
     Demo(Demo),
     /// Print the JSON Schema of inventories, for editors and CI
@@ -284,6 +287,9 @@ pub struct FleetArgs {
     /// How many hosts at a time
     #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: u16,
+    /// Longest time each phase may take on a host [default: looking 1m, staging 2m, activating 5m]
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub timeout: Option<Duration>,
     /// Also the hosts that keytrail does not reach; no option, but what `export` is for.
     #[arg(skip)]
     pub unreached: bool,
@@ -329,4 +335,10 @@ pub struct Demo {
     /// Use the local connection even where sshd is there
     #[arg(long)]
     pub local: bool,
+}
+
+/// A length of time on the command line.
+fn span(text: &str) -> Result<Duration, String> {
+    crate::inventory::parse_span(text)
+        .ok_or_else(|| "expected a time from one second to a day: 30s, 5m, 1h, or seconds".into())
 }

@@ -236,6 +236,7 @@ fn fleet_args(file: &Path) -> FleetArgs {
         on: Vec::new(),
         templates: None,
         jobs: 16,
+        timeout: None,
         unreached: false,
     }
 }

@@ -87,6 +87,7 @@ fn fleet_args(args: &ExportArgs) -> FleetArgs {
         templates: args.templates.clone(),
         // Nobody is connected to.
         jobs: 1,
+        timeout: None,
         unreached: true,
     }
 }

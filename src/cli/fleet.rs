@@ -40,6 +40,8 @@ pub struct Fleet {
     /// The selected hosts that keytrail reaches.
     pub hosts: Vec<HostId>,
     pub jobs: usize,
+    /// Longest time of a phase, where it is not the usual one.
+    pub timeout: Option<Duration>,
     /// From what all this was made.
     pub source: Source,
 }
@@ -130,6 +132,7 @@ pub fn from_parts(
         care: Care::default(),
         hosts,
         jobs: args.jobs.into(),
+        timeout: args.timeout,
         source,
     })
 }

@@ -9,6 +9,7 @@ mod export;
 mod fleet;
 mod given;
 mod graph;
+mod hostkeys;
 mod init;
 mod inspect;
 mod journal;
@@ -141,6 +142,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Revoke(args) => revoke::run(args, &mut out),
         Verb::Unrevoke(args) => revoke::undo(args, &mut out),
         Verb::Export(args) => export::run(args, &mut out),
+        Verb::Hostkeys(args) => hostkeys::run(args, &mut out),
         Verb::Demo(args) => demo::run(args, &mut out),
         Verb::Schema => schema::run(&mut out),
         Verb::Check(args) => check::run(args, &mut out),

@@ -47,7 +47,8 @@ pub fn make(fleet: &Fleet, out: &Out) -> Result<Planned, Failure> {
         let limits = Limits {
             jobs: fleet.jobs,
             ..Limits::default()
-        };
+        }
+        .within(fleet.timeout);
         let connections = planning::connections(&fleet.inventory, limits)?;
         planning::plan(fleet, &connections, &Arc::new(Progress::new(out)), &cancel).await
     })

@@ -84,7 +84,10 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
         Target::Generation(generation) => format!("rollback to generation {generation}"),
         Target::Last => "rollback".to_owned(),
     };
-    let limits = args.rollout.limits(args.fleet.jobs.into());
+    let limits = args
+        .rollout
+        .limits(args.fleet.jobs.into())
+        .within(args.fleet.timeout);
     let done = runtime::run(async |cancel| {
         let progress = Arc::new(Progress::new(out));
         let connections = planning::connections(&inventory, limits)?;

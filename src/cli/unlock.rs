@@ -42,7 +42,8 @@ pub fn run(args: &UnlockArgs, out: &mut Out) -> Result<Answer, Failure> {
     let limits = Limits {
         jobs: args.fleet.jobs.into(),
         ..Limits::default()
-    };
+    }
+    .within(args.fleet.timeout);
     let (report, owners) = runtime::run(async |cancel| {
         let progress = Arc::new(Progress::new(out));
         let connections = planning::connections(&inventory, limits)?;

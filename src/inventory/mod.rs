@@ -26,6 +26,7 @@ pub use load::{LoadFailure, load, load_str};
 pub use locate::{Spot, locate};
 pub use mistakes::MISTAKES;
 pub use model::*;
+pub use raw::parse_span;
 pub use schema::schema;
 pub use select::{SelectError, select};
 pub use starter::STARTER;

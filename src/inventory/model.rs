@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Number of a group in [`Inventory::groups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -541,6 +542,8 @@ pub struct Ssh {
     pub config: Option<PathBuf>,
     /// Host keys: `false` strict (default), `true` accept new ones.
     pub accept_new: bool,
+    /// Longest time to connect and log in, where it is not the usual one.
+    pub connect_timeout: Option<Duration>,
     /// `sudo` or `doas` to become root.
     pub become_root: Option<Become>,
 }

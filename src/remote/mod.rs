@@ -8,11 +8,14 @@
 pub mod bootstrap;
 mod control;
 pub mod fake;
+mod host_keys;
+pub mod known_hosts;
 mod local;
 mod pump;
 mod ssh;
 
 pub use control::ControlDir;
+pub use host_keys::{HostKeys, PresentedKey, Verdict, host_keys};
 pub use local::LocalHost;
 pub use ssh::{SshHost, SshOptions};
 
@@ -78,12 +81,13 @@ impl Unreachable {
                  host's console; only then remove the old line from known_hosts"
             }
             Self::HostKey(_) => {
-                "check the host's key and add it to known_hosts (`ssh-keyscan`, then compare), or say `host_keys: \
-                 accept-new` under `ssh:` for first contacts"
+                "look at its key with `keytrail hostkeys`, compare it on the host's console, then remember it with `keytrail \
+                 hostkeys --add`; or say `host_keys: accept-new` under `ssh:` for first contacts"
             }
             Self::Lost(_) => "run it again: what was done is seen and not done twice",
             Self::TimedOut(_) => {
-                "look at the host (load, disk, a restart command that does not return), then run it again"
+                "look at the host (load, disk, a restart command that does not return), then run it again; a slow one needs \
+                 `--timeout`, or `connect_timeout` under `ssh:`"
             }
         }
     }
@@ -91,7 +95,9 @@ impl Unreachable {
 
 fn connect_help(why: &str) -> &'static str {
     let says = |text: &str| why.contains(text);
-    if says("Permission denied (") || says("Too many authentication failures") {
+    if says("UNKNOWN port 65535") || says("on the way: ") {
+        "the jump host or ProxyCommand did not connect: try `ssh` to the jump host by itself"
+    } else if says("Permission denied (") || says("Too many authentication failures") {
         "the login or key is not accepted: set `ssh.user` and `ssh.identity_file`, or load the key into ssh-agent (no \
          password is ever asked for)"
     } else if says("Could not resolve") {
@@ -100,8 +106,6 @@ fn connect_help(why: &str) -> &'static str {
         "nothing listens there: is sshd running, is `ssh.port` right?"
     } else if says("timed out") || says("No route to host") || says("unreachable") {
         "the address does not answer: is the host up, is a firewall or `ssh.proxy_jump` in the way?"
-    } else if says("UNKNOWN port 65535") {
-        "the jump host or ProxyCommand did not connect: try `ssh` to the jump host by itself"
     } else if says("cannot run ssh") {
         "install the OpenSSH client (apt-get install openssh-client)"
     } else {

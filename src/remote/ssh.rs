@@ -5,6 +5,7 @@
 //! a fleet push, and which cannot be given a time limit. Scripts then run over its control socket, inside
 //! this process: one `ssh` per host, however many phases.
 
+use super::host_keys::connect;
 use super::pump::{Broken, pump};
 use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap};
 use openssh::{Error, Session, Stdio};
@@ -24,7 +25,7 @@ pub struct SshOptions {
     pub user: Option<String>,
     /// Port.
     pub port: Option<u16>,
-    /// The only identity file to try.
+    /// An identity file; no key of the agent that has no file is tried then.
     pub identity_file: Option<PathBuf>,
     /// `ProxyJump`.
     pub proxy_jump: Option<String>,
@@ -44,6 +45,9 @@ pub struct SshOptions {
 }
 
 impl SshOptions {
+    /// Time to connect and authenticate where nobody says otherwise.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
     /// The host as the user's configuration describes it; 10 s to connect, 60 s idle.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
@@ -56,20 +60,16 @@ impl SshOptions {
             accept_new: false,
             elevate: None,
             withheld: Arc::default(),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Self::CONNECT_TIMEOUT,
             idle: Duration::from_secs(60),
         }
     }
 
     /// The arguments of the master, the destination last.
     fn arguments(&self, dir: &Path) -> Vec<String> {
-        let path = |path: &Path| path.to_string_lossy().into_owned();
         let mut args: Vec<String> = ["-M", "-N", "-f", "-T"].map(String::from).into();
-        args.extend(["-S".into(), path(&dir.join("master"))]);
-        args.extend(["-E".into(), path(&dir.join("log"))]);
-        if let Some(config) = &self.config {
-            args.extend(["-F".into(), path(config)]);
-        }
+        args.extend(["-S".into(), text(&dir.join("master"))]);
+        args.extend(["-E".into(), text(&dir.join("log"))]);
         let known = if self.accept_new { "accept-new" } else { "yes" };
         let mut options = vec![
             format!("StrictHostKeyChecking={known}"),
@@ -91,24 +91,59 @@ impl SshOptions {
             ]
             .map(String::from),
         );
-        if self.identity_file.is_some() {
-            options.push("IdentitiesOnly=yes".into());
-        }
         for option in options {
             args.extend(["-o".into(), option]);
         }
+        args.extend(self.place());
+        args.extend(["--".into(), self.host.clone()]);
+        args
+    }
+
+    /// The arguments that say where the host is and who logs in: the same for every `ssh` that is asked about it.
+    pub(super) fn place(&self) -> Vec<String> {
+        let mut args: Vec<String> = Vec::new();
         let valued = [
+            ("-F", self.config.as_deref().map(text)),
             ("-l", self.user.clone()),
             ("-p", self.port.map(|port| port.to_string())),
-            ("-i", self.identity_file.as_deref().map(path)),
+            ("-i", self.identity_file.as_deref().map(text)),
             ("-J", self.proxy_jump.clone()),
         ];
         for (flag, value) in valued {
             args.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
         }
-        args.extend(["--".into(), self.host.clone()]);
+        if self.identity_file.is_some() {
+            args.extend(["-o".into(), "IdentitiesOnly=yes".into()]);
+        }
         args
     }
+
+    /// An `ssh` that asks nobody anything. The jump hosts on the way are reached by an `ssh` of their own, which does not
+    /// know our options: it would ask on the terminal, and what it says goes to the file in `dir` that [`said`] reads.
+    pub(super) fn ssh(&self, dir: &Path) -> std::io::Result<Command> {
+        let mut command = Command::new("ssh");
+        for name in self.withheld.iter() {
+            command.env_remove(&**name);
+        }
+        command
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .env("SSH_ASKPASS", "/nonexistent")
+            .process_group(0)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::fs::File::create(dir.join("said"))?)
+            .kill_on_drop(true);
+        Ok(command)
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// What the jump hosts on the way said.
+pub(super) fn said(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("said")).unwrap_or_default()
 }
 
 /// A host over OpenSSH. Connects at the first script; the connection ends with this value.
@@ -148,21 +183,10 @@ impl SshHost {
     async fn start_master(&self, dir: &Path) -> Result<(), Unreachable> {
         // ConnectTimeout covers the network and the key exchange; authentication may hang as well.
         let limit = self.options.connect_timeout + Duration::from_secs(5);
-        let mut command = Command::new("ssh");
-        for name in self.options.withheld.iter() {
-            command.env_remove(&**name);
-        }
-        let mut child = command
-            .args(self.options.arguments(dir))
-            // Jump hosts are reached by an ssh of their own, which would otherwise ask on the terminal.
-            .env("SSH_ASKPASS_REQUIRE", "force")
-            .env("SSH_ASKPASS", "/nonexistent")
-            .process_group(0)
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
+        let mut child = self
+            .options
+            .ssh(dir)
+            .and_then(|mut ssh| ssh.args(self.options.arguments(dir)).spawn())
             .map_err(|err| Unreachable::Connect(format!("cannot run ssh: {err}")))?;
         match tokio::time::timeout(limit, child.wait()).await {
             Err(_) => Err(Unreachable::TimedOut(limit)),
@@ -170,7 +194,11 @@ impl SshHost {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => {
                 let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
-                Err(refusal(&log, status))
+                if log.contains("UNKNOWN port 65535") {
+                    // Something on the way closed the connection. Of a master's jump hosts and proxies ssh lets nothing be heard.
+                    let _ = connect(&self.options, dir, &["StrictHostKeyChecking=yes"]).await;
+                }
+                Err(refusal(&log, &said(dir), status))
             }
         }
     }
@@ -265,10 +293,17 @@ fn explain(err: &dyn std::error::Error) -> String {
     causes.fold(err.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Why a master did not come up, from what it logged.
-fn refusal(log: &str, status: std::process::ExitStatus) -> Unreachable {
-    let said = log_text(log);
-    if log.contains("Host key verification failed") || log.contains("host key is known") {
+/// Why an `ssh` did not get through, from what it logged and what those of the jump hosts said.
+pub(super) fn refusal(log: &str, jumps: &str, status: std::process::ExitStatus) -> Unreachable {
+    let is_key =
+        |text: &str| text.contains("Host key verification failed") || text.contains("host key is known");
+    let on_the_way = log_text(jumps);
+    let said = match (log_text(log), on_the_way.is_empty()) {
+        (said, true) => said,
+        (said, false) if said.is_empty() => format!("on the way: {on_the_way}"),
+        (said, false) => format!("{said}; on the way: {on_the_way}"),
+    };
+    if is_key(log) || is_key(jumps) {
         Unreachable::HostKey(said)
     } else if said.is_empty() {
         Unreachable::Connect(format!("ssh ended without a word ({status})"))
@@ -280,7 +315,8 @@ fn refusal(log: &str, status: std::process::ExitStatus) -> Unreachable {
 /// What ssh said, on one line, without its frames and greetings.
 fn log_text(log: &str) -> String {
     let lines = log.lines().map(str::trim).filter(|line| {
-        !(line.is_empty() || line.starts_with("@@@") || line.starts_with("Warning: Permanently added"))
+        let noise = ["@@@", "debug1: ", "OpenSSH_", "Warning: Permanently added"];
+        !(line.is_empty() || noise.iter().any(|noise| line.starts_with(noise)))
     });
     let lines: Vec<_> = lines.map(|line| line.trim_matches(['@', ' ']).trim()).collect();
     lines.join("; ")
@@ -318,7 +354,7 @@ mod tests {
         let status = std::process::ExitStatus::default();
         let changed = "@@@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@@@@@@\r\n\
                        Offending ED25519 key in /h/known_hosts:3\r\nHost key verification failed.\r\n";
-        let refused = refusal(changed, status);
+        let refused = refusal(changed, "", status);
         assert_eq!(
             refused,
             Unreachable::HostKey(
@@ -328,9 +364,20 @@ mod tests {
             )
         );
         assert!(refused.help().contains("console"));
-        let refused = refusal("ssh: connect to host x port 22: Connection refused\r\n", status);
+        let refused = refusal(
+            "ssh: connect to host x port 22: Connection refused\r\n",
+            "",
+            status,
+        );
         assert!(matches!(&refused, Unreachable::Connect(why) if why.ends_with("Connection refused")));
         assert!(refused.help().contains("sshd running"));
-        assert!(matches!(refusal("", status), Unreachable::Connect(why) if why.contains("without a word")));
+        let jump = "No ED25519 host key is known for gate and you have requested strict checking.\r\n";
+        let refused = refusal("Connection closed by UNKNOWN port 65535\r\n", jump, status);
+        assert!(
+            matches!(&refused, Unreachable::HostKey(why) if why.contains("on the way: No ED25519 host key is known for gate"))
+        );
+        assert!(
+            matches!(refusal("", "", status), Unreachable::Connect(why) if why.contains("without a word"))
+        );
     }
 }

@@ -9,4 +9,4 @@ mod values;
 pub use association::{RawAssociation, RawAssociationFields, RawAuth, RawTarget};
 pub use group::{RawExternal, RawFindingRule, RawGroup, RawHost, RawSymmetricKey};
 pub use settings::{RawAssociationDefaults, RawConnection, RawHostKeys, RawSettings, RawSsh};
-pub use values::{OneOrMany, RawClock, RawLifetime, RawPassword, RawRestart, parse_date};
+pub use values::{OneOrMany, RawClock, RawLifetime, RawPassword, RawRestart, parse_date, parse_span};

@@ -1,6 +1,6 @@
 //! What `defaults`, a group and a host may set alike.
 
-use super::values::{OneOrMany, RawLifetime, RawPassword, RawRestart};
+use super::values::{OneOrMany, RawLifetime, RawPassword, RawRestart, RawSpan};
 use crate::inventory::model::{Become, ConfMode, Dialect, Implementation, SignKeyKind, Verify};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -117,6 +117,8 @@ pub struct RawSsh {
     pub config: Option<PathBuf>,
     /// SSH host keys: `strict` (default; only known ones) or `accept-new`.
     pub host_keys: Option<RawHostKeys>,
+    /// Longest time to connect and log in: `10s` (default), `1m`, or seconds.
+    pub connect_timeout: Option<RawSpan>,
     /// How a login that is not root becomes root without a password: `sudo` or `doas`.
     #[serde(rename = "become")]
     pub become_root: Option<Become>,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
+use std::time::Duration;
 use time::Date;
 use time::macros::format_description;
 
@@ -185,6 +186,59 @@ impl JsonSchema for RawLifetime {
             ],
         })
     }
+}
+
+/// A length of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawSpan(pub Duration);
+
+impl<'de> Deserialize<'de> for RawSpan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        parse_span(&text).map(Self).ok_or_else(|| {
+            de::Error::custom(format!(
+                "expected a time (`30s`, `5m`, `1h`, or seconds), found `{}`",
+                crate::inventory::yaml::clip(&text)
+            ))
+        })
+    }
+}
+
+impl JsonSchema for RawSpan {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": 86_400 },
+                { "type": "string", "pattern": "^[1-9][0-9]*[smh]?$" },
+            ],
+        })
+    }
+}
+
+/// A length of time in whole seconds, from one second to a day: `30s`, `5m`, `1h`, or seconds.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let (number, unit) = match text.as_bytes().last()? {
+        b's' => (&text[..text.len() - 1], 1),
+        b'm' => (&text[..text.len() - 1], 60),
+        b'h' => (&text[..text.len() - 1], 3600),
+        _ => (text, 1),
+    };
+    let seconds = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| number.parse::<u64>().ok())??;
+    let seconds = seconds.checked_mul(unit)?;
+    (1..=86_400)
+        .contains(&seconds)
+        .then(|| Duration::from_secs(seconds))
 }
 
 /// A day as `YYYY-MM-DD`.

@@ -256,6 +256,10 @@ fn connection(layers: &[&Layer], sources: &[Source]) -> Connection {
         proxy_jump: text(|ssh| ssh.proxy_jump.as_ref()),
         config: file(|ssh| ssh.config.as_ref()),
         accept_new: said.iter().find_map(|(ssh, _)| ssh.host_keys) == Some(RawHostKeys::AcceptNew),
+        connect_timeout: said
+            .iter()
+            .find_map(|(ssh, _)| ssh.connect_timeout)
+            .map(|span| span.0),
         become_root: said.iter().find_map(|(ssh, _)| ssh.become_root),
     })
 }
