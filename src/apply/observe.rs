@@ -108,7 +108,6 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             }
             ("clock", _) => observed.clock = number(rest)?,
             ("pending", _) => observed.restart_pending = true,
-            ("generation", _) => observed.generation = Some(number(rest)?),
             ("lock", _) => observed.lock = Some(rest.to_owned()),
             ("kept", _) => {
                 observed.kept.insert(rest.to_owned());
@@ -168,6 +167,7 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             _ => return Err(format!("'{}' was not expected", line.escape_debug())),
         }
     }
+    observed.generation = observed.records.first().and_then(|record| record.after);
     check(&observed)?;
     Ok(observed)
 }

@@ -15,7 +15,7 @@ main() {
     need cp ls cat readlink
     compare
     fix
-    undo='' switched=''
+    undo='' built='' switched=''
     if [ -s todo ]; then
         record
         build
@@ -37,8 +37,10 @@ main() {
 # No file differs, but the daemon may not have read them: an earlier run was interrupted, or its restart failed.
 take_up() {
     keep_state
-    if [ "$(cat "$state/pending" 2>/dev/null)" = switch ] && [ -s "$state/undo" ]; then
-        undo=$state/$(cat "$state/undo") switched=yes
+    peek "$state/pending"
+    if [ "$word" = switch ] && [ -s "$state/undo" ]; then
+        peek "$state/undo"
+        undo=$state/$word switched=yes
     else
         echo restart >"$state/pending" || stop 4 "cannot write to $keysdir"
     fi

@@ -66,14 +66,19 @@ prelude() {
 
 # What keytrail knows of this host between runs, below the keys directory:
 #   undo        name of the record of the last switch: a directory with the state before it ("list" and numbered
-#               copies), what it put in place ("after"), "about" (RUN BEFORE AFTER TIME; generations, "-" for none)
-#               and the name of the record before it ("next")
-#   generation  the generation the host stands in
+#               copies), what it put in place ("after"), "about" (RUN BEFORE AFTER TIME; the generations the host
+#               stood and stands in, "-" for none) and the name of the record before it ("next")
 #   pending     there from before the first rename until all has ended well: "switch", or "restart" if no file
 #               changed. A run that finds it knows that the host may stand between two generations.
 #   lock        "ID UNTIL WORDS": who works on the host, and until when at most (Unix time)
 keep_state() {
     [ -d "$state" ] || mkdir -m 0700 "$state" || stop 4 "cannot write to $keysdir"
+}
+
+# Sets $word to the first line of a file, or to nothing. Every process that is not started counts.
+peek() { # FILE
+    word=''
+    [ ! -s "$1" ] || IFS= read -r word <"$1" || [ -n "$word" ]
 }
 
 # SHA-256 of files, one line "HEX NAME" each, with two spaces or " *" in between as the tool likes.

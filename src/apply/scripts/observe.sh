@@ -58,17 +58,19 @@ main() {
 tell_state() {
     [ -r "$state" ] && [ -x "$state" ] || return 0
     [ ! -e "$state/pending" ] || echo pending
-    [ ! -s "$state/generation" ] || echo "generation $(cat "$state/generation")"
-    [ ! -s "$state/lock" ] || echo "lock $(cat "$state/lock")"
-    name='' count=0
-    [ ! -s "$state/undo" ] || name=$(cat "$state/undo")
+    peek "$state/lock"
+    [ -z "$word" ] || echo "lock $word"
+    peek "$state/undo"
+    name=$word count=0
     while [ -n "$name" ] && [ -s "$state/$name/about" ] && [ "$count" -lt 16 ]; do
         count=$((count + 1))
-        echo "record $(cat "$state/$name/about")"
+        peek "$state/$name/about"
+        echo "record $word"
         while read -r kind what path; do
             [ "$kind" != link ] || echo "kept $what"
         done <"$state/$name/list"
-        if [ -s "$state/$name/next" ]; then name=$(cat "$state/$name/next"); else name=''; fi
+        peek "$state/$name/next"
+        name=$word
     done
 }
 

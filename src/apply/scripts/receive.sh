@@ -65,19 +65,19 @@ take_lock() {
         read -r held until words <"$state/lock"
         [ "$held" = "$id" ] || stop 7 "locked by $words"
     fi
-    rm -f "$stage/lock"
     locked=yes
 }
 
 # However it ends. A run that comes back to this host says so by emptying $locked.
 leave() {
-    [ -z "$stage" ] || rm -rf "$stage"
-    [ -z "$locked" ] || rm -f "$state/lock"
+    [ -z "$stage" ] || rm -rf "$stage" ${locked:+"$state/lock"}
 }
 
 # Removes what runs that were killed have left in a directory. The number in the name is that of the shell.
 sweep() { # DIRECTORY
     for left in "$1"/.keytrail-stage-* "$1"/.keytrail-new-*; do
+        # A pattern that nothing matches stands for itself.
+        [ -e "$left" ] || [ -L "$left" ] || continue
         pid=${left##*/.keytrail-}
         pid=${pid#*-}
         kill -0 "${pid%%-*}" 2>/dev/null || rm -rf "$left" 2>/dev/null

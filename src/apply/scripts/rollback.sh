@@ -50,8 +50,9 @@ main() {
 
 # Sets $chosen to the records to be undone, the oldest first.
 choose() {
-    chosen='' name=''
-    [ ! -s "$state/undo" ] || name=$(cat "$state/undo")
+    chosen=''
+    peek "$state/undo"
+    name=$word
     while [ -n "$name" ] && [ -s "$state/$name/about" ]; do
         read -r run before after when <"$state/$name/about"
         case $target in
@@ -65,7 +66,8 @@ choose() {
         esac
         chosen="$name${chosen:+ }$chosen"
         [ "$target" != "run $run" ] || return 0
-        if [ -s "$state/$name/next" ]; then name=$(cat "$state/$name/next"); else name=''; fi
+        peek "$state/$name/next"
+        name=$word
     done
     case $target in
         'run '*) chosen='' ;;

@@ -11,12 +11,14 @@ record() {
     true >"$undo/list" || stop 4 "cannot write to $keysdir"
     copies=0
     before=-
-    [ ! -s "$state/generation" ] || before=$(cat "$state/generation")
-    if [ -s "$state/undo" ]; then
-        former=$(cat "$state/undo")
-        if [ "$(cat "$state/pending" 2>/dev/null)" = switch ]; then
+    peek "$state/undo"
+    former=$word
+    if [ -n "$former" ]; then
+        read -r run was before when <"$state/$former/about"
+        peek "$state/pending"
+        if [ "$word" = switch ]; then
+            before=$was
             cp -p "$state/$former"/* "$undo/" || stop 4 "cannot write to $keysdir"
-            read -r run before after when <"$undo/about"
             while read -r kind what path; do
                 copies=$((copies + 1))
             done <"$undo/list"
@@ -49,6 +51,7 @@ record() {
 # Makes every new link and file beside the old one, owner and mode before content, so that little is left to do
 # that needs space.
 build() {
+    built=yes
     number=0
     while read -r verb old new mode index final; do
         number=$((number + 1))
@@ -72,12 +75,16 @@ build() {
 
 # What was made beside and has not been put in place.
 unbuild() {
-    number=0
-    while read -r verb old new mode index final; do
-        number=$((number + 1))
-        rm -f "${final%/*}/.keytrail-new-$$-$number"
-    done <todo
-    [ -n "$switched" ] || rm -rf "$undo"
+    set --
+    if [ -n "$built" ]; then
+        number=0
+        while read -r verb old new mode index final; do
+            number=$((number + 1))
+            set -- "$@" "${final%/*}/.keytrail-new-$$-$number"
+        done <todo
+    fi
+    [ -n "$switched" ] || set -- "$@" "$undo"
+    [ "$#" -eq 0 ] || rm -rf "$@"
 }
 
 # Gives NEW the owner, group and SELinux label of OLD.
@@ -117,17 +124,8 @@ switch() {
         echo "$verb $path"
         [ "$verb" != conf ] || set -- "$@" "${final%/*}"
     done <todo
-    stand_in "${label#* }"
+    built=''
     flush "$@"
-}
-
-# Says in which generation the host stands from now on.
-stand_in() { # GENERATION
-    if [ "$1" = - ]; then
-        rm -f "$state/generation"
-    else
-        echo "$1" >generation && mv -f generation "$state/generation"
-    fi || stop 4 "cannot write to $keysdir"
 }
 
 # Puts back what the undo record says, and forgets it.
@@ -140,16 +138,13 @@ back() {
             file) cp -p "$undo/$what" "$beside" && flush "$beside" && mv -f "$beside" "$root$path" ;;
         esac || stop 4 "cannot put $path back; its former state is in $keysdir/.keytrail/${undo##*/}"
     done <"$undo/list"
-    read -r run before after when <"$undo/about"
-    stand_in "$before"
     if [ -s "$undo/next" ]; then
         cp "$undo/next" undo-name && mv -f undo-name "$state/undo"
     else
         rm -f "$state/undo"
     fi || stop 4 "cannot write to $keysdir"
     flush "$root$keysdir" "$state"
-    rm -f "$state/pending"
-    rm -rf "$undo"
+    rm -rf "$state/pending" "$undo"
 }
 
 # The command's own output goes into the answer, whatever comes of it. Its exit status is ours, in $status.
@@ -183,7 +178,6 @@ hold() {
 # Sets $answer to the next line of our input, or to nothing. The line is read by a process of its own, which a
 # second one ends when the time is over: no shell's `read` can be relied on to give up by itself.
 await() { # SECONDS
-    rm -f answer
     (
         trap - HUP INT TERM PIPE
         IFS= read -r line && printf '%s\n' "$line" >answer
@@ -201,8 +195,8 @@ await() { # SECONDS
     watch=$!
     wait "$reader" 2>/dev/null
     kill "$watch" 2>/dev/null
-    answer=''
-    [ ! -s answer ] || answer=$(cat answer)
+    peek answer
+    answer=$word
 }
 
 # Everything as it was before, and the daemon with it.
@@ -220,17 +214,19 @@ go_back() { # WHY
 # The host stands in its new generation. A few records are kept, for ways back.
 clean() {
     [ -d "$state" ] || return 0
-    rm -f "$state/pending" || stop 4 "cannot write to $keysdir"
-    name='' kept=' ' count=0
-    [ ! -s "$state/undo" ] || name=$(cat "$state/undo")
+    peek "$state/undo"
+    name=$word kept=' ' count=0
     while [ -n "$name" ] && [ -d "$state/$name" ] && [ "$count" -lt 5 ]; do
         count=$((count + 1)) kept="$kept$name "
-        if [ -s "$state/$name/next" ]; then name=$(cat "$state/$name/next"); else name=''; fi
+        peek "$state/$name/next"
+        name=$word
     done
+    set -- "$state/pending"
     for left in "$state"/undo-*; do
         case $kept in
             *" ${left##*/} "*) ;;
-            *) rm -rf "$left" ;;
+            *) set -- "$@" "$left" ;;
         esac
     done
+    rm -rf "$@" || stop 4 "cannot write to $keysdir"
 }
