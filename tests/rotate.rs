@@ -36,6 +36,7 @@ impl Site {
         let text = format!(
             "version: 1
 defaults:
+  verify: none
   host_key: {{ bits: 512 }}
   ssh: {{ host: \"{{host}}\", config: {config} }}
   root: \"{dir}/hosts/{{host}}\"

@@ -61,7 +61,7 @@ impl Fleet {
             "version: 1\n\
              defaults:\n  \
                conf: /etc/ntp.conf\n  keysdir: /etc/ntp/crypto\n  \
-               restart: \"sleep 0.1; echo restarted >> {dir}/restarts\"\n  \
+               restart: \"sleep 0.1; echo restarted >> {dir}/restarts\"\n  verify: none\n  \
                host_key: {{ bits: 1024 }}\n  \
                ssh: {{ host: \"{{host}}\", config: {config} }}\n  root: \"{dir}/hosts/{{host}}\"\n  \
                certificate: {{ lifetime: {days}d }}\n  \
@@ -376,6 +376,27 @@ const BREAKAGES: &[Breakage] = &[
         said: &["leaf2: activate failed", "No space left on device"],
     },
     Breakage {
+        what: "the daemon dies two seconds after its restart",
+        sshd: |lab| {
+            mortal_daemon(lab);
+            vec![lab.path_line()]
+        },
+        settings: ", verify: start, restart: 'daemon 2'",
+        said: &["leaf2: activate failed: no ntpd runs on the host"],
+    },
+    Breakage {
+        what: "its clock is a year behind",
+        sshd: |lab| {
+            lab.program("date", "#!/bin/sh\nexec /bin/date -d '365 days ago' \"$@\"\n");
+            vec![lab.path_line()]
+        },
+        settings: "",
+        said: &[
+            "leaf2: observe failed: its clock says",
+            "before its certificate becomes valid",
+        ],
+    },
+    Breakage {
         what: "a rename fails half way",
         sshd: |lab| {
             lab.program(
@@ -388,6 +409,65 @@ const BREAKAGES: &[Breakage] = &[
         said: &["leaf2: activate failed", "everything is as it was before"],
     },
 ];
+
+/// Programs `daemon SECONDS`, a daemon that lives so long, and `ntpq`, which asks it.
+fn mortal_daemon(lab: &Lab) {
+    let alive = lab.dir.path().join("alive").display().to_string();
+    lab.program(
+        "daemon",
+        &format!("#!/bin/sh\ntouch {alive}\n(sleep $1; rm -f {alive}) >/dev/null 2>&1 &\n"),
+    );
+    lab.program(
+        "ntpq",
+        &format!(
+            "#!/bin/sh\n[ -e {alive} ] || {{ echo 'ntpq: read: Connection refused'; exit 1; }}\n\
+             case \"$*\" in *' as '*) echo \"No association ID's returned\" ;;\n\
+             *) echo 'version=\"ntpd 4.2.8p15\", leap=00, stratum=3' ;; esac\n"
+        ),
+    );
+}
+
+/// A host that waits for word when its controller or its connection dies goes back within seconds, and never keeps what
+/// nobody has found good.
+#[test]
+fn a_watched_host_goes_back_when_no_word_comes() {
+    let mut fleet = Fleet::new(|lab, host| {
+        if host != "leaf2" {
+            return Vec::new();
+        }
+        mortal_daemon(lab);
+        vec![lab.path_line()]
+    });
+    let watched = ", verify: start, restart: 'daemon 60'";
+    fleet.write(watched);
+    let (status, said) = fleet.keytrail("apply", &[]);
+    assert_eq!(status, 0, "{said}");
+    let conf = fleet.root("leaf2").join("etc/ntp/keytrail.conf");
+    for what in ["kill -9", "kill -9 with its connections", "connections cut"] {
+        let before = fleet.states();
+        fleet.state += 1;
+        fleet.write(watched);
+        let mut controller = fleet.start();
+        let end = Instant::now() + Duration::from_secs(60);
+        while fs::read_to_string(&conf).expect("a configuration") == before["leaf2"]["ntp/keytrail.conf"] {
+            assert!(Instant::now() < end, "{what}: leaf2 never changed");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if what.starts_with("kill") {
+            signal(controller.id(), "-KILL");
+        }
+        // With "kill -9" alone the master outlives its controller, but the session of a script does not.
+        if what != "kill -9" {
+            kill_of(&fleet.dir().join("tmp"), "ssh");
+        }
+        controller.wait().expect("it ended");
+        fleet.settle();
+        assert_eq!(fleet.in_use("leaf2"), before["leaf2"], "{what}");
+        let (status, said) = fleet.keytrail("apply", &[]);
+        assert_eq!(status, 0, "{what}: {said}");
+        fleet.tidy();
+    }
+}
 
 #[test]
 fn a_broken_host_is_named_and_harms_nobody() {

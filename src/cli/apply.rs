@@ -7,8 +7,9 @@ use super::out::Out;
 use super::planning;
 use super::progress::Progress;
 use super::rollout::RolloutArgs;
+use super::watch::Watch;
 use super::{Answer, Failure, journal, outcome, rotating, runtime, stored};
-use crate::apply::{self, Job, Report, Trusting};
+use crate::apply::{self, Job, Report};
 use crate::plan::Plan;
 use crate::rotate::between;
 use std::path::PathBuf;
@@ -99,19 +100,27 @@ pub fn apply(
         }
         let vault = Arc::new(fleet.vault);
         let page = journal::open(Arc::clone(&vault), command, reaches, &progress, out)?;
+        let watch = Arc::new(Watch::new(
+            &fleet.inventory,
+            &fleet.analysis,
+            &fleet.state,
+            &fleet.hosts,
+            how.level(),
+            fleet.care.apart,
+        ));
         let (work, contents) = planned.work(Arc::clone(&vault));
         let job = Job {
             work,
             contents,
             terms: page.terms(&fleet.source.vault, command),
             rollout,
-            judge: Arc::new(Trusting),
+            judge: Arc::clone(&watch) as _,
         };
         let mut report = apply::apply(&connections, job, page.progress(), &cancel).await;
         progress.finish();
         report.add_missed(missed);
         report.add_waiting(waiting);
-        page.close(&report)?;
+        page.close(&report, &watch.seen())?;
         rotating::settle(&vault, &fleet.inventory)?;
         Ok(Applied::Done(report))
     })

@@ -3,7 +3,7 @@
 use super::apply::{self, Applied};
 use super::args::{Demo as Args, FleetArgs, InventoryArgs, VaultArgs};
 use super::out::Out;
-use super::rollout::RolloutArgs;
+use super::rollout::{RolloutArgs, Verify};
 use super::stored::Source;
 use super::{Answer, Failure, check, fleet, outcome, plan};
 use crate::apply::Report;
@@ -68,9 +68,14 @@ fn clean_up_on_signals(dir: PathBuf, keep: bool) -> Result<(), Failure> {
             }
         });
         if !keep {
-            // A host may be writing at this moment: what appears meanwhile goes with the second try.
-            for _ in 0..2 {
+            // Hosts or the vault may be writing at this moment: what appears meanwhile goes with the next try, once
+            // it is quiet for a moment.
+            for _ in 0..50 {
                 let _ = fs::remove_dir_all(&dir);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                if !dir.exists() {
+                    break;
+                }
             }
         }
         std::process::exit(130);
@@ -124,23 +129,14 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
         out,
         "keytrail apply: stage everywhere, then activate from the trusted hosts down",
     )?;
-    if !report(
-        out,
-        apply::apply(fleet, "demo", &RolloutArgs::default(), None, out)?,
-    )? {
+    if !report(out, apply::apply(fleet, "demo", &without_daemons(), None, out)?)? {
         return Ok(Answer::No);
     }
 
     title(out, "keytrail apply, again: running it twice changes nothing")?;
     if !report(
         out,
-        apply::apply(
-            prepare(&inventory, out)?,
-            "demo",
-            &RolloutArgs::default(),
-            None,
-            out,
-        )?,
+        apply::apply(prepare(&inventory, out)?, "demo", &without_daemons(), None, out)?,
     )? {
         return Ok(Answer::No);
     }
@@ -166,6 +162,14 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
     }
     drop(lab);
     Ok(Answer::Yes)
+}
+
+/// These hosts have no daemon to look at.
+fn without_daemons() -> RolloutArgs {
+    RolloutArgs {
+        verify: Some(Verify::None),
+        ..RolloutArgs::default()
+    }
 }
 
 /// Gives every host of the sample a root directory here, and a way to reach it.

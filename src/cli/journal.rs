@@ -115,8 +115,8 @@ impl Page {
         }
     }
 
-    /// Closes the page: how the run ended, in the same words as its report.
-    pub fn close(self, report: &Report) -> Result<(), Failure> {
+    /// Closes the page: how the run ended, in the same words as its report, and what daemons were seen to do.
+    pub fn close(self, report: &Report, seen: &[(String, vault::Verified)]) -> Result<(), Failure> {
         let Self {
             vault,
             run,
@@ -138,6 +138,7 @@ impl Page {
         let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
         written
             .and_then(|()| vault.record(run, &unchanged))
+            .and_then(|()| vault.set_verified(seen.iter().map(|(host, seen)| (host.as_str(), seen))))
             .and_then(|()| vault.end_run(run, &super::outcome::counts(report), now()))
             .map_err(|error| {
                 vault_failure(

@@ -32,6 +32,7 @@ mod schema;
 mod stored;
 mod trail;
 mod unlock;
+mod watch;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;

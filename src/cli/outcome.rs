@@ -99,7 +99,11 @@ pub fn missed(missed: &[(String, PhaseError)]) -> String {
     let mut text = String::new();
     let mut advice: IndexSet<&str> = IndexSet::new();
     for (host, error) in missed {
-        let _ = writeln!(text, "{host}: could not be looked at: {error}");
+        let what = match error {
+            PhaseError::Unreachable(_) => "could not be looked at",
+            _ => "cannot be changed",
+        };
+        let _ = writeln!(text, "{host}: {what}: {error}");
         if let PhaseError::Failed { stderr, .. } = error {
             for line in stderr.lines() {
                 let _ = writeln!(text, "    │ {line}");

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::fleet::Fleet;
 use super::progress::Progress;
+use crate::apply::verify;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
 use crate::digest::Digest;
 use crate::inventory::{Connection, HostId, Inventory, Settings};
@@ -95,11 +96,15 @@ pub async fn plan(
     let mut plans = Vec::with_capacity(wanted.len());
     let mut problems = Vec::new();
     let mut contents = HashMap::new();
-    for wanted in wanted {
+    for ((_, observed), wanted) in seen.iter().zip(wanted) {
         match wanted {
             Ok((plan, desired)) => {
-                contents.insert(plan.host.clone(), desired.contents);
-                plans.push(plan);
+                if let Some(problem) = clock_problem(fleet, &plan, observed) {
+                    missed.push((plan.host, problem.into()));
+                } else {
+                    contents.insert(plan.host.clone(), desired.contents);
+                    plans.push(plan);
+                }
             }
             Err(whys) => problems.extend(whys),
         }
@@ -202,6 +207,12 @@ pub fn site(inventory: &Inventory, host: HostId) -> Site {
         owner: settings.owner.as_deref().map(str::to_owned),
         group: settings.file_group.as_deref().map(str::to_owned),
     }
+}
+
+/// Why a host cannot use what it would get: its clock. A host that gets nothing is not asked.
+fn clock_problem(fleet: &Fleet, plan: &HostPlan, observed: &Observed) -> Option<verify::ClockProblem> {
+    plan.is_changed()
+        .then(|| verify::clock_problem(&fleet.state.snapshot.media(&plan.host), observed.clock))?
 }
 
 fn host_plan(

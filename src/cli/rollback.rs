@@ -6,9 +6,11 @@ use super::load::{self, Loaded};
 use super::out::{Out, counted};
 use super::progress::Progress;
 use super::rollout::RolloutArgs;
+use super::watch::Watch;
 use super::{Answer, Failure, fleet, outcome, planning, runtime};
-use crate::apply::{self, Back, Look, PhaseError, Report, Target, Trusting};
+use crate::apply::{self, Back, Look, PhaseError, Report, Target};
 use crate::inventory::{HostId, Inventory};
+use crate::mint::State;
 use crate::plan::{Action, HostPlan, Observed};
 use crate::trail::Analysis;
 use crate::vault::{self, Vault};
@@ -115,6 +117,15 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
             .filter(|step| !step.undoes.is_empty())
             .map(|step| (step.host.clone(), step.to.unwrap_or(0)))
             .collect();
+        // Which generation of a group key an earlier state has is in no vault: any will do.
+        let watch = Arc::new(Watch::new(
+            &inventory,
+            &analysis,
+            &State::default(),
+            &hosts,
+            args.rollout.level(),
+            false,
+        ));
         let vault = Arc::new(Mutex::new(vault));
         let page = journal::open(vault, &command, Reaches::Each(reaches), &progress, out)?;
         let mut report = apply::rollback(
@@ -124,7 +135,7 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
             args.force,
             &page.terms(&vault_path, &command),
             args.rollout.rollout(&plans),
-            Arc::new(Trusting),
+            Arc::clone(&watch) as _,
             page.progress(),
             &cancel,
         )
@@ -134,7 +145,7 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
             report.hosts.insert(step.host.clone(), apply::Outcome::Unchanged);
         }
         report.add_missed(missed);
-        page.close(&report)?;
+        page.close(&report, &watch.seen())?;
         Ok(Done::Report(report))
     })?;
     answer(args, done, out)

@@ -1,9 +1,21 @@
 //! Options of the verbs that change hosts: how many at a time, how much trouble is borne.
 
+use crate::apply::verify::Level;
 use crate::apply::{Limits, Rollout};
 use crate::plan::HostPlan;
 use crate::plan::order::{self, Pace, Share};
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+/// How far hosts are looked at after their restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verify {
+    /// Not at all: the restart command's word is taken
+    None,
+    /// The daemon runs and stays up
+    Start,
+    /// Every promised association is authenticated, too (minutes: a new exchange takes several polls)
+    Auth,
+}
 
 /// In which steps hosts change.
 #[derive(Debug, Clone, Args)]
@@ -21,6 +33,10 @@ pub struct RolloutArgs {
     /// Go on without hosts that cannot be reached before anything is activated
     #[arg(long)]
     pub skip_unreachable: bool,
+    /// How far each host is looked at after its restart, before the next batch [default: as the inventory says].
+    /// A host that does not stand as promised goes back by itself
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub verify: Option<Verify>,
     /// How often a host that cannot be reached is tried again, after 1, 2, 4 … seconds
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=10))]
     pub retries: u32,
@@ -34,6 +50,7 @@ impl Default for RolloutArgs {
             canary: 0,
             max_fail: Share::Count(0),
             skip_unreachable: false,
+            verify: None,
             retries: 2,
         }
     }
@@ -48,6 +65,15 @@ impl RolloutArgs {
             retries: self.retries,
             ..Limits::default()
         }
+    }
+
+    /// How far hosts are looked at, if not as the inventory says.
+    pub fn level(&self) -> Option<Level> {
+        self.verify.map(|verify| match verify {
+            Verify::None => Level::None,
+            Verify::Start => Level::Start,
+            Verify::Auth => Level::Auth,
+        })
     }
 
     /// The batches of these hosts.

@@ -22,17 +22,22 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What these hosts should show, made from what they will hold. `level` overrides the inventory's.
+    /// What these hosts should show, made from what they will hold. `level` overrides the inventory's; without it, in a
+    /// `rotation` a host that is looked at at all must authenticate before those below it follow.
     pub fn new(
         inventory: &Inventory,
         analysis: &Analysis,
         state: &State,
         hosts: &[HostId],
         level: Option<Level>,
+        rotation: bool,
     ) -> Self {
         let watched = hosts.iter().map(|&host| {
             let what = verification(inventory, analysis, state, host, planning::site(inventory, host));
-            let level = level.unwrap_or(what.level);
+            let level = level.unwrap_or(match what.level {
+                Level::Start if rotation => Level::Auth,
+                level => level,
+            });
             (what.host.clone(), (what, level))
         });
         Self {
@@ -45,20 +50,8 @@ impl Watch {
     pub fn seen(&self) -> Vec<(String, vault::Verified)> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter()
-            .map(|(host, (verified, level))| (host.clone(), remembered(verified, *level)))
+            .map(|(host, (verified, level))| (host.clone(), verified.remembered(*level)))
             .collect()
-    }
-}
-
-/// A look in the words in which the vault keeps it.
-pub fn remembered(verified: &Verified, level: Level) -> vault::Verified {
-    let trouble = verified.trouble(level);
-    let (met, required) = verified.count();
-    vault::Verified {
-        at: verified.at,
-        level: level.word().to_owned(),
-        good: trouble.is_none(),
-        detail: trouble.unwrap_or_else(|| format!("{met} of {required} associations authenticated")),
     }
 }
 

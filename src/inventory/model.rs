@@ -448,6 +448,17 @@ pub enum Verify {
     Auth,
 }
 
+impl Verify {
+    /// Its word in inventories.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Start => "start",
+            Self::Auth => "auth",
+        }
+    }
+}
+
 /// How long a certificate is valid, counted from the day it is minted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {

@@ -2,6 +2,7 @@
 
 use super::{Level, Verification};
 use crate::ntpq::{self, Standing, Trouble};
+use crate::vault;
 use serde::Serialize;
 
 /// A host as its daemon shows it.
@@ -113,6 +114,21 @@ impl Verified {
             Level::None => true,
             Level::Start => self.daemon.running,
             Level::Auth => self.trouble(level).is_none(),
+        }
+    }
+
+    /// What is worth remembering of it in the vault.
+    pub fn remembered(&self, level: Level) -> vault::Verified {
+        let trouble = self.trouble(level);
+        let (met, required) = self.count();
+        vault::Verified {
+            at: self.at,
+            level: level.word().to_owned(),
+            good: trouble.is_none(),
+            detail: trouble.unwrap_or_else(|| match level {
+                Level::Auth => format!("{met} of {required} authenticated"),
+                Level::None | Level::Start => self.daemon.sentence.clone(),
+            }),
         }
     }
 
