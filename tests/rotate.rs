@@ -11,14 +11,24 @@ use std::path::{Path, PathBuf};
 
 const HOSTS: [&str; 7] = ["th1", "th2", "mid1", "mid2", "leaf1", "leaf2", "leaf3"];
 
-/// Two trusted hosts, two intermediates and three leaves that have both of these.
+/// Seven hosts that are SSH servers, and their inventory.
 struct Site {
     lab: Lab,
     inventory: PathBuf,
 }
 
 impl Site {
+    /// Two trusted hosts, two intermediates and three leaves of one group.
     fn new(group: &str) -> Self {
+        let head = format!("groups:\n  green: {{ {group}, trusted: [th1, th2] }}");
+        let trusted = "group: green, reference_clock: true";
+        let middle = "group: green, servers: [th1, th2]";
+        let leaf = "group: green, servers: [mid1, mid2]";
+        Self::with(&head, [trusted, trusted, middle, middle, leaf, leaf, leaf])
+    }
+
+    /// A site with this head of its inventory and these hosts, brought to its first state.
+    fn with(head: &str, lines: [&str; 7]) -> Self {
         let mut lab = Lab::new();
         let dir = lab.dir.path().to_owned();
         for host in HOSTS {
@@ -33,6 +43,13 @@ impl Site {
             "test ! -e {0}/broken-{{host}} && echo {{host}} >> {0}/restarts",
             dir.display()
         );
+        let restart = |host: &str| restart.replace("{host}", host);
+        let hosts: Vec<String> = HOSTS
+            .iter()
+            .zip(lines)
+            .map(|(host, line)| format!("  {host}: {{ {line}, restart: '{}' }}\n", restart(host)))
+            .collect();
+        let hosts = hosts.concat();
         let text = format!(
             "version: 1
 defaults:
@@ -40,26 +57,11 @@ defaults:
   host_key: {{ bits: 512 }}
   ssh: {{ host: \"{{host}}\", config: {config} }}
   root: \"{dir}/hosts/{{host}}\"
-groups:
-  green: {{ {group}, trusted: [th1, th2] }}
+{head}
 hosts:
-  th1: {{ group: green, reference_clock: true, restart: '{r1}' }}
-  th2: {{ group: green, reference_clock: true, restart: '{r2}' }}
-  mid1: {{ group: green, servers: [th1, th2], restart: '{r3}' }}
-  mid2: {{ group: green, servers: [th1, th2], restart: '{r4}' }}
-  leaf1: {{ group: green, servers: [mid1, mid2], restart: '{r5}' }}
-  leaf2: {{ group: green, servers: [mid1, mid2], restart: '{r6}' }}
-  leaf3: {{ group: green, servers: [mid1, mid2], restart: '{r7}' }}
-",
+{hosts}",
             config = lab.servers.config().display(),
             dir = dir.display(),
-            r1 = restart.replace("{host}", "th1"),
-            r2 = restart.replace("{host}", "th2"),
-            r3 = restart.replace("{host}", "mid1"),
-            r4 = restart.replace("{host}", "mid2"),
-            r5 = restart.replace("{host}", "leaf1"),
-            r6 = restart.replace("{host}", "leaf2"),
-            r7 = restart.replace("{host}", "leaf3"),
         );
         let inventory = dir.join("fleet.yaml");
         fs::write(&inventory, text).expect("the inventory");
@@ -401,4 +403,106 @@ fn a_stored_rotation_is_carried_out_by_apply_in_its_order() {
     // Nothing is pending: the next one is a new one.
     let said = site.good(&["rotate", "identity", "--group", "green"]);
     assert!(said.contains("Minted generation 3"), "{said}");
+}
+
+/// Ids in the key file of a host, and on its `trustedkey` and `server` lines.
+fn key_ids(site: &Site, host: &str) -> (Vec<String>, Vec<String>) {
+    let etc = site.dir().join("hosts").join(host).join("etc");
+    let file = ["ntp/ntp.keys", "ntpsec/ntp.keys", "chrony/chrony.keys"]
+        .iter()
+        .find_map(|path| fs::read_to_string(etc.join(path)).ok())
+        .unwrap_or_else(|| panic!("{host} has no key file"));
+    let ids = file.lines().filter(|line| !line.starts_with('#'));
+    let ids = ids.filter_map(|line| line.split_ascii_whitespace().next());
+    let mut lines = Vec::new();
+    let mut confs = Vec::new();
+    for dir in ["", "ntp", "ntpsec", "chrony", "chrony/conf.d"] {
+        for name in ["keytrail.conf", "ntp.conf", "chrony.conf"] {
+            confs.extend(fs::read_to_string(etc.join(dir).join(name)));
+        }
+    }
+    for line in confs.iter().flat_map(|text| text.lines()) {
+        if line.starts_with("server ") && line.contains(" key ") {
+            let key = line.split(" key ").nth(1).expect("an id");
+            lines.push(key.split(' ').next().expect("an id").to_owned());
+        }
+    }
+    (ids.map(str::to_owned).collect(), lines)
+}
+
+#[test]
+fn a_symmetric_key_changes_by_a_new_id_in_three_steps() {
+    let site = Site::with(
+        "symmetric_keys:\n  7: { type: AES-128-CMAC }\n  8: { type: AES-128-CMAC }",
+        [
+            "reference_clock: true",
+            "reference_clock: true",
+            "servers: [{ host: th1, key: 7 }, { host: th2, key: 8 }]",
+            "servers: [{ host: th1, key: 7 }]",
+            "servers: [{ host: mid1, key: 7 }, { host: mid2, key: 7 }]",
+            "servers: [{ host: mid1, key: 7 }]",
+            "servers: [{ host: th2, key: 8 }]",
+        ],
+    );
+    let ids = |host: &str| key_ids(&site, host);
+    assert_eq!(ids("leaf1"), (vec!["7".into()], vec!["7".into(), "7".into()]));
+    let rotate = ["rotate", "symmetric", "--key", "7"];
+    let vault = site.vault();
+    let said = site.good(&[&rotate[..], &["--dry-run"]].concat());
+    assert!(
+        said.contains("from id 7 to id 9") && said.contains("Step 1 of 3"),
+        "{said}"
+    );
+    assert_eq!(site.vault(), vault);
+
+    // One step for now: only servers change, and everybody goes on with the old id.
+    let said = site.good(&[&rotate[..], &["--steps", "1"]].concat());
+    assert!(said.contains("Stopped after step 1 of 3"), "{said}");
+    in_order(&site.restarts(), &[&["th1"], &["mid1"], &["mid2"]]);
+    assert_eq!(ids("mid1").0, ["7", "8", "9"]);
+    assert_eq!(ids("mid1").1, ["7", "8"]);
+    assert_eq!(ids("leaf1").0, ["7"]);
+    // What is in force is also what an ordinary plan sees.
+    let said = site.good(&["plan", "--exit-code"]);
+    assert!(said.contains("nothing to change"), "{said}");
+
+    // Then a host fails in the middle of the second.
+    site.forget_restarts();
+    site.break_host("mid2", true);
+    let (status, said) = site.keytrail(&rotate);
+    assert_eq!(status, 1, "{said}");
+    assert!(
+        said.contains("Step 2 of 3") && said.contains("Pending: step 2 of 3"),
+        "{said}"
+    );
+    in_order(&site.restarts(), &[&["mid1"]]);
+    assert_eq!(
+        ids("leaf1").1,
+        ["7", "7"],
+        "a client does not go before its servers"
+    );
+
+    site.break_host("mid2", false);
+    site.forget_restarts();
+    let said = site.good(&rotate);
+    assert!(!said.contains("Step 1 of 3"), "{said}");
+    assert!(said.contains("Symmetric key 7 is in use as id 9 now."), "{said}");
+    // The second step to its end, and the third on those who still held the old one.
+    in_order(
+        &site.restarts(),
+        &[&["mid2"], &["leaf1", "leaf2"], &["th1"], &["mid1"], &["mid2"]],
+    );
+    assert_eq!(ids("th1").0, ["9"]);
+    assert_eq!(
+        ids("mid1"),
+        (vec!["8".into(), "9".into()], vec!["9".into(), "8".into()])
+    );
+    assert_eq!(ids("leaf1"), (vec!["9".into()], vec!["9".into(), "9".into()]));
+    assert_eq!(
+        ids("leaf3"),
+        (vec!["8".into()], vec!["8".into()]),
+        "not concerned"
+    );
+    let said = site.good(&["apply"]);
+    assert!(said.contains("No changes"), "{said}");
 }

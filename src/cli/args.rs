@@ -293,6 +293,9 @@ pub struct FleetArgs {
     /// Also the hosts that keytrail does not reach; no option, but what `export` is for.
     #[arg(skip)]
     pub unreached: bool,
+    /// What is wrong with the inventory has been said, by an earlier step of the same verb; no option.
+    #[arg(skip)]
+    pub said: bool,
 }
 
 /// `plan`.

@@ -242,6 +242,7 @@ fn fleet_args(file: &Path) -> FleetArgs {
         jobs: 16,
         timeout: None,
         unreached: false,
+        said: false,
     }
 }
 

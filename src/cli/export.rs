@@ -89,6 +89,7 @@ fn fleet_args(args: &ExportArgs) -> FleetArgs {
         jobs: 1,
         timeout: None,
         unreached: true,
+        said: false,
     }
 }
 

@@ -14,8 +14,8 @@ use crate::inventory::{self, Connection, HostId, Inventory};
 use crate::mint::{self, Request, State, What};
 use crate::ntpconf::Templates;
 use crate::plan::HostPlan;
-use crate::rotate::{departed::departed, order};
-use crate::trail::Analysis;
+use crate::rotate::{departed::departed, order, renumber::Renumbering};
+use crate::trail::{self, Analysis};
 use crate::vault::{self, ArtifactKind, GenerationId, KeySource, Lock, SecretKind, Vault};
 use indexmap::IndexMap;
 use std::collections::HashSet;
@@ -77,7 +77,9 @@ pub fn prepare(args: &FleetArgs, format: Format, out: &mut Out) -> Result<Result
         Loaded::Good(inventory, analysis) => (inventory, analysis),
         Loaded::Malformed => return Ok(Err(Answer::Unusable)),
     };
-    if let Err(answer) = load::proven(&inventory, &analysis, out) {
+    if !args.said
+        && let Err(answer) = load::proven(&inventory, &analysis, out)
+    {
         return Ok(Err(answer));
     }
     let vault_path = vault_path(&args.vault, &paths);
@@ -105,6 +107,7 @@ pub fn from_parts(
     let hosts = select(&inventory, &analysis, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
+    let (inventory, analysis) = in_force(inventory, analysis, &vault)?;
     let demand = Demand {
         anew: &HashSet::new(),
         renew_until: None,
@@ -135,6 +138,21 @@ pub fn from_parts(
         timeout: args.timeout,
         source,
     })
+}
+
+/// The inventory as it is in force: as written, with the ids that symmetric keys have come to by rotation.
+pub fn in_force(
+    inventory: Inventory,
+    analysis: Analysis,
+    vault: &Vault,
+) -> Result<(Inventory, Analysis), Failure> {
+    let numbers = Renumbering::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
+    if numbers.is_empty() {
+        return Ok((inventory, analysis));
+    }
+    let inventory = numbers.apply_to(&inventory);
+    let analysis = trail::analyse(&inventory, time::OffsetDateTime::now_utc().date());
+    Ok((inventory, analysis))
 }
 
 impl Fleet {

@@ -21,6 +21,7 @@ mod passwords;
 mod plan;
 mod planning;
 mod progress;
+mod rekey;
 mod renew;
 mod revoke;
 mod rollback;

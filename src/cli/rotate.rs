@@ -3,6 +3,7 @@
 use super::args::FleetArgs;
 use super::fleet::Fleet;
 use super::out::Out;
+use super::rekey;
 use super::rotating::{self, Change, ChangeArgs, Whom};
 use super::{Answer, Failure};
 use crate::inventory::{self, GroupId, Inventory};
@@ -18,7 +19,7 @@ use std::path::PathBuf;
   keytrail rotate identity --group green fleet.yaml              IFF, GQ or MV keys of a group
   keytrail rotate host-key --on tag:leaf fleet.yaml              host keys with their certificates
   keytrail rotate password --host mort fleet.yaml                the same keys, encrypted anew
-  keytrail rotate symmetric --key 7 fleet.yaml
+  keytrail rotate symmetric --key 7 fleet.yaml                   by a new id, without a gap
 
 New media are staged everywhere first. Then hosts change from the trusted hosts down, never two servers of one host at the
 same time; a host's links are switched directly before its own restart. Run the same command again to finish a rotation
@@ -47,6 +48,9 @@ pub struct RotateArgs {
     /// How running daemons get there
     #[arg(long, value_enum, default_value_t = Strategy::Auto)]
     strategy: Strategy,
+    /// Symmetric keys by a new id: stop after so many of the three steps; the same command goes on later
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
+    steps: u8,
     /// Make keys anew even where an earlier rotation of the same is not finished
     #[arg(long)]
     anew: bool,
@@ -98,14 +102,24 @@ enum Strategy {
     Auto,
     /// By restarts: each host is without a proven server for its own exchange
     Restart,
-    /// By a second name of the group: no gap where every client has two servers
+    /// By a second name: for symmetric keys a new id, without any gap
     TwoNames,
 }
 
 pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
-    if args.strategy == Strategy::TwoNames {
-        return Err(Failure::new("the strategy two-names is not there yet")
-            .why("every client would change its associations one by one while its daemon runs")
+    if args.what == What::Symmetric && args.strategy != Strategy::Restart {
+        keys(args)?;
+        let forced = args.strategy == Strategy::TwoNames;
+        let keys = rekey::Keys {
+            names: &args.key,
+            steps: args.steps,
+        };
+        if let Some(answer) = rekey::run(&keys, forced, &command(args), &args.fleet, &args.change, out)? {
+            return Ok(answer);
+        }
+    } else if args.strategy == Strategy::TwoNames {
+        return Err(Failure::new("only symmetric keys change by a second name yet")
+            .why("with identity keys every client would change its associations one by one while its daemon runs, and keytrail does not do that")
             .help("--strategy restart: one server of each host at a time; a host with two servers keeps time meanwhile"));
     }
     let mut prepared = match rotating::prepare(&args.fleet, &args.change, out)? {

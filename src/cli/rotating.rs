@@ -8,6 +8,7 @@ use super::out::{Out, counted};
 use super::rollout::RolloutArgs;
 use super::stored::{self, Stored};
 use super::{Answer, Failure, load, outcome, plan};
+use crate::apply::Report;
 use crate::inventory::{Connection, HostId, Inventory};
 use crate::plan::{Plan, render};
 use crate::rotate::between::{self, Fare};
@@ -48,38 +49,45 @@ pub fn prepare(
     change: &ChangeArgs,
     out: &mut Out,
 ) -> Result<Result<Prepared, Answer>, Failure> {
-    let mut args = args.clone();
-    args.on.clear();
-    args.unreached = true;
-    let paths = load::paths(&args.inventory)?;
-    let vault = fleet::vault_path(&args.vault, &paths);
-    if !vault.exists() {
-        return Err(Failure::new(format!("there is no vault {} yet", vault.display()))
-            .why("nothing was minted for this inventory")
-            .help("bring the fleet to its first state: keytrail apply INVENTORY"));
-    }
-    let mut copy = None;
-    if change.dry_run {
-        let failed =
-            |error: std::io::Error| Failure::new("cannot copy the vault for a dry run").because(&error);
-        let dir = tempfile::Builder::new()
-            .prefix("keytrail-dry-")
-            .tempdir()
-            .map_err(failed)?;
-        let path = dir.path().join("dry.vault");
-        let opened = fleet::open_vault(&vault, args.vault.identity.as_deref(), false, out)?;
-        opened
-            .backup(&path)
-            .map_err(|error| vault_failure("cannot copy the vault for a dry run", &error))?;
-        args.vault.vault = Some(path);
-        copy = Some(dir);
-    }
+    let (args, copy) = place(args, change, out)?;
     let mut fleet = match fleet::prepare(&args, change.format, out)? {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(Err(answer)),
     };
     fleet.hold(&args.vault)?;
     Ok(Ok(Prepared { fleet, _copy: copy }))
+}
+
+/// The arguments for a fleet of all hosts and a vault that is there; for a dry run, a copy of it.
+pub fn place(
+    args: &FleetArgs,
+    change: &ChangeArgs,
+    out: &Out,
+) -> Result<(FleetArgs, Option<TempDir>), Failure> {
+    let mut args = args.clone();
+    args.on.clear();
+    args.unreached = true;
+    let vault = fleet::vault_path(&args.vault, &load::paths(&args.inventory)?);
+    if !vault.exists() {
+        return Err(Failure::new(format!("there is no vault {} yet", vault.display()))
+            .why("nothing was minted for this inventory")
+            .help("bring the fleet to its first state: keytrail apply INVENTORY"));
+    }
+    if !change.dry_run {
+        args.vault.vault = Some(vault);
+        return Ok((args, None));
+    }
+    let what = "cannot copy the vault for a dry run";
+    let dir = tempfile::Builder::new()
+        .prefix("keytrail-dry-")
+        .tempdir()
+        .map_err(|error| Failure::new(what).because(&error))?;
+    let path = dir.path().join("dry.vault");
+    fleet::open_vault(&vault, args.vault.identity.as_deref(), false, out)?
+        .backup(&path)
+        .map_err(|error| vault_failure(what, &error))?;
+    args.vault.vault = Some(path);
+    Ok((args, Some(dir)))
 }
 
 /// What is to be done, and what of it was done before.
@@ -121,7 +129,7 @@ pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out
                 subject.words,
                 counted(left.len(), "host")
             ));
-            concern(fleet, &left, subject, out);
+            concern(fleet, &left, subject.servers_first, out);
             return Ok(true);
         }
     }
@@ -159,7 +167,7 @@ pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out
         Whom::Changed => all,
         Whom::Outdated(wanted) => all.intersection(wanted).cloned().collect(),
     };
-    concern(fleet, &hosts, subject, out);
+    concern(fleet, &hosts, subject.servers_first, out);
     Ok(!hosts.is_empty())
 }
 
@@ -229,7 +237,8 @@ fn concerned(fleet: &Fleet, subject: &Subject) -> BTreeSet<String> {
         .collect()
 }
 
-fn holds(fleet: &Fleet, host: HostId, keys: &[&str]) -> bool {
+/// Whether a host holds one of these symmetric keys.
+pub fn holds(fleet: &Fleet, host: HostId, keys: &[&str]) -> bool {
     let inventory = &fleet.inventory;
     let group = inventory.entry(host).group;
     fleet.analysis.needs(host).symmetric_keys.iter().any(|&id| {
@@ -239,7 +248,7 @@ fn holds(fleet: &Fleet, host: HostId, keys: &[&str]) -> bool {
 }
 
 /// Makes the fleet be about these hosts.
-fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, subject: &Subject, out: &Out) {
+pub fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, servers_first: bool, out: &Out) {
     let inventory = Arc::clone(&fleet.inventory);
     let (exported, reached): (Vec<HostId>, Vec<HostId>) = hosts
         .iter()
@@ -261,11 +270,11 @@ fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, subject: &Subject, out: 
     fleet.source.on = names.collect();
     fleet.care = Care {
         apart: true,
-        servers_first: subject.servers_first,
+        servers_first,
         ..Care::default()
     };
     fleet.source.apart = true;
-    fleet.source.servers_first = subject.servers_first;
+    fleet.source.servers_first = servers_first;
 }
 
 /// A plan and what daemons do while it is carried out.
@@ -329,18 +338,14 @@ fn fares(fleet: &Fleet, how: &RolloutArgs, plan: &Plan) -> Vec<Fare> {
 
 /// Carries it out, and says what is left.
 pub fn carry_out(
-    mut fleet: Fleet,
+    fleet: Fleet,
     command: &str,
     args: &FleetArgs,
     change: &ChangeArgs,
     out: &mut Out,
 ) -> Result<Answer, Failure> {
-    // Held beyond the run, for what is said of it afterwards.
-    let _lock = fleet.lock.take();
-    let vault = fleet.source.vault.clone();
-    let inventory = Arc::clone(&fleet.inventory);
-    let applied = apply::apply(fleet, command, &change.rollout, None, out)?;
-    let apply::Applied::Done(report) = applied else {
+    let (vault, inventory) = (fleet.source.vault.clone(), Arc::clone(&fleet.inventory));
+    let Some(report) = carry(fleet, command, change, out)? else {
         return Ok(Answer::No);
     };
     let answer = apply::say(&report, change.format, out)?;
@@ -349,6 +354,14 @@ pub fn carry_out(
         out.stderr(&words(&pending));
     }
     Ok(answer)
+}
+
+/// Carries it out. `None`: it was not begun, and why has been said.
+pub fn carry(fleet: Fleet, command: &str, change: &ChangeArgs, out: &Out) -> Result<Option<Report>, Failure> {
+    Ok(match apply::apply(fleet, command, &change.rollout, None, out)? {
+        apply::Applied::Done(report) => Some(report),
+        apply::Applied::Moved => None,
+    })
 }
 
 /// What is pending in a vault.

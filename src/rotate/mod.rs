@@ -11,6 +11,7 @@ pub mod departed;
 pub mod gap;
 pub mod order;
 pub mod record;
+pub mod renumber;
 pub mod subject;
 
 #[cfg(test)]
