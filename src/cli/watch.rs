@@ -38,6 +38,13 @@ impl Watch {
                 Level::Start if rotation => Level::Auth,
                 level => level,
             });
+            // Who is shut out must fail to authenticate: that it runs is all there is to see.
+            let shut_out = state.revoked.all().any(|(_, _, revoked)| revoked == what.host);
+            let level = if shut_out && level == Level::Auth {
+                Level::Start
+            } else {
+                level
+            };
             (what.host.clone(), (what, level))
         });
         Self {
