@@ -1,9 +1,10 @@
 //! Walks a file section by section, and `hosts` host by host, so that a large inventory never is in memory
 //! as a whole.
 
-use super::tree::{Events, NodeId, Span, Spanned, Tree, duplicate_key, next};
+use super::events::{Events, Spanned};
+use super::tree::{NodeId, Span, Tree, duplicate_key, next};
 use crate::finding::{Finding, SourceId};
-use saphyr_parser::{Event, Parser};
+use saphyr_parser::Event;
 use std::collections::HashMap;
 
 /// Whoever wants to see a file.
@@ -35,7 +36,7 @@ pub struct Walked {
 /// Shows the sections and hosts of one YAML document to `visitor`.
 pub fn walk(text: &str, source: SourceId, visitor: &mut dyn Visit) -> Walked {
     let mut walk = Walk {
-        events: Parser::new_from_str(text),
+        events: Events::new(text),
         tree: Tree::new(source),
         read: 0,
     };

@@ -1,7 +1,8 @@
 //! A YAML node tree with places: what the events of one document say, aliases kept as references.
 
+use super::events::{Events, Spanned};
 use crate::finding::{Finding, Place, SourceId};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+use saphyr_parser::{Event, ScalarStyle, ScanError};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -115,15 +116,9 @@ pub struct Mark {
     anchors: usize,
 }
 
-/// An event with its place.
-pub type Spanned<'a> = (Event<'a>, saphyr_parser::Span);
-
-/// The parser over a whole text.
-pub type Events<'a> = Parser<'a, StrInput<'a>>;
-
 /// The next event. The parser ends its stream with an event of its own, so there always is one before that.
 pub fn next<'a>(events: &mut Events<'a>, source: SourceId) -> Result<Spanned<'a>, Box<Finding>> {
-    match events.next_event() {
+    match events.next() {
         Some(Ok(event)) => Ok(event),
         Some(Err(error)) => Err(Box::new(syntax(&error, source))),
         None => Ok((Event::StreamEnd, saphyr_parser::Span::default())),
