@@ -1,11 +1,11 @@
 //! What the files say, read but not yet resolved. Everything that is wrong so far is in `problems`.
 
 use super::model::{Policy, Source};
+use super::names::Names;
 use super::raw::{OneOrMany, RawFindingRule, RawGroup, RawHost, RawSettings, RawSymmetricKey};
 use super::yaml::{self, NodeId, Span, Tree, Visit, Walked};
 use crate::finding::{Finding, Place, SourceId, Step};
 use indexmap::IndexMap;
-use std::collections::HashMap;
 
 /// Sections of an inventory.
 pub const SECTIONS: [&str; 8] = [
@@ -41,7 +41,7 @@ pub struct Draft {
     /// Something could not be read, so that a name that is not there may be no mistake.
     pub incomplete: bool,
     /// Entries of `hosts` in the file being read.
-    patterns: HashMap<Box<str>, Span>,
+    patterns: Names,
 }
 
 /// `defaults`.
@@ -75,6 +75,8 @@ pub struct DraftHost {
     pub pattern: Box<str>,
     /// Where it stands.
     pub source: SourceId,
+    /// Its key.
+    pub span: Span,
     /// Its own fields.
     pub host: RawHost,
     /// What it sets for itself.
@@ -84,7 +86,11 @@ pub struct DraftHost {
 impl Draft {
     /// Adds a file. What is left of it for later is the positions of its secrets.
     pub fn add(&mut self, source: SourceId, text: &str) -> (Vec<std::ops::Range<usize>>, bool) {
+        /// A short host written out. Room that is not needed is never touched and costs nothing, while a list that
+        /// grows by copying takes half as much memory again.
+        const CHARACTERS_OF_A_HOST: usize = 80;
         self.patterns.clear();
+        self.hosts.reserve(text.len() / CHARACTERS_OF_A_HOST);
         let Walked {
             problems,
             fatal,
@@ -107,6 +113,13 @@ impl Draft {
                 None
             }
         }
+    }
+
+    /// The entry of `hosts` with this key in the file being read.
+    fn written(&self, pattern: &str) -> Option<&DraftHost> {
+        let name_of = |host: u32| &*self.hosts[host as usize].pattern;
+        let number = self.patterns.find(pattern, name_of)?;
+        Some(&self.hosts[number as usize])
     }
 
     fn version(&mut self, tree: &Tree<'_>, value: NodeId) {
@@ -257,7 +270,7 @@ impl Visit for Draft {
     }
 
     fn merged_host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
-        if !tree.text(key).is_some_and(|key| self.patterns.contains_key(key)) {
+        if !tree.text(key).is_some_and(|key| self.written(key).is_some()) {
             self.host(tree, key, value);
         }
     }
@@ -267,21 +280,24 @@ impl Visit for Draft {
             return;
         };
         let span = tree.node(key).span;
-        if let Some(first) = self.patterns.get(&pattern) {
-            let (first, again) = (first.place(tree.source), span.place(tree.source));
+        if let Some(first) = self.written(&pattern) {
+            let (first, again) = (first.span.place(tree.source), span.place(tree.source));
             self.problems.push(yaml::duplicate_key(&pattern, first, again));
             return;
         }
-        self.patterns.insert(pattern.clone(), span);
         let (host, settings) = self
             .keep(yaml::read_both::<RawHost, RawSettings>(tree, value))
             .unwrap_or_default();
         self.hosts.push(DraftHost {
             pattern,
             source: tree.source,
+            span,
             host,
             settings: settings.map(Box::new),
         });
+        let number = u32::try_from(self.hosts.len() - 1).unwrap_or(u32::MAX);
+        let hosts = &self.hosts;
+        self.patterns.insert(number, |host| &hosts[host as usize].pattern);
     }
 }
 

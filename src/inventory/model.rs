@@ -3,9 +3,9 @@
 //! Made for a million hosts: what many hosts share (a range of leaves is one line of YAML) is kept once, in a
 //! [`HostEntry`]; a [`Host`] is a name and the number of its entry.
 
+use super::names::Names;
 use crate::finding::{Place, SourceId, Step};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub struct Inventory {
     pub entries: Vec<HostEntry>,
     /// Every single host, ranges expanded, in the order written.
     pub hosts: Vec<Host>,
-    /// Host by name.
-    pub by_name: HashMap<Box<str>, HostId>,
+    /// Hosts by name.
+    pub by_name: Names,
     /// Symmetric keys declared at the top level and in groups, in the order written.
     pub keys: Vec<SymmetricKey>,
     /// What the inventory says about findings themselves.
@@ -619,7 +619,9 @@ impl Inventory {
 
     /// A host by name.
     pub fn find(&self, name: &str) -> Option<HostId> {
-        self.by_name.get(name).copied()
+        self.by_name
+            .find(name, |host| &self.host(HostId(host)).name)
+            .map(HostId)
     }
 
     /// All host numbers in order.

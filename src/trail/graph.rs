@@ -91,7 +91,13 @@ impl TrailGraph {
     pub fn new(inventory: &Inventory) -> Self {
         let single = singled_out(inventory);
         let trusted = trusted_hosts(inventory);
-        let mut graph: DiGraph<Member, Edge, u32> = DiGraph::default();
+        // An estimate: ranges have more hosts than nodes, and their lines are edges once.
+        let lines = inventory
+            .entries
+            .iter()
+            .map(|entry| entry.associations.len())
+            .sum();
+        let mut graph: DiGraph<Member, Edge, u32> = DiGraph::with_capacity(inventory.entries.len(), lines);
         let mut node_of = vec![Node::end(); inventory.hosts.len()];
         for (number, entry) in inventory.entries.iter().enumerate() {
             let entry_id = EntryId(index(number));

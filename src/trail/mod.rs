@@ -74,6 +74,7 @@ pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
         proof: &proof,
         needs: &needs,
         strata: &strata,
+        by_settings: &rules::by_settings(inventory),
         keyed: &rules::symmetric::keyed_lines(inventory),
         today,
     });

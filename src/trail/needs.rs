@@ -121,14 +121,19 @@ pub fn derive(inventory: &Inventory, graph: &TrailGraph) -> NeedsTable {
     let media = media(inventory);
     let mut pool = Vec::new();
     let mut number: HashMap<Needs, u32> = HashMap::new();
+    let mut last = 0;
     let of_node = graph
         .nodes()
         .map(|node| {
             let needs = of_node(inventory, graph, &media, node);
-            *number.entry(needs).or_insert_with_key(|needs| {
-                pool.push(needs.clone());
-                u32::try_from(pool.len() - 1).expect("no more needs than hosts")
-            })
+            // Neighbours mostly need the same.
+            if pool.get(last as usize) != Some(&needs) {
+                last = *number.entry(needs).or_insert_with_key(|needs| {
+                    pool.push(needs.clone());
+                    u32::try_from(pool.len() - 1).expect("no more needs than hosts")
+                });
+            }
+            last
         })
         .collect();
     NeedsTable { pool, of_node }

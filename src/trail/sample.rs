@@ -97,7 +97,8 @@ impl Builder {
             name: name.into(),
             entry,
         });
-        self.inventory.by_name.insert(name.into(), host);
+        let Inventory { hosts, by_name, .. } = &mut self.inventory;
+        by_name.insert(host.0, |host| &hosts[host as usize].name);
         host
     }
 

@@ -116,18 +116,20 @@ impl Resolver<'_> {
                 return;
             }
         };
-        let mut names = Vec::new();
-        pattern.for_each(|name| names.push(name.to_owned()));
-        for name in names {
-            let target = match self.external.get(&*name) {
-                Some(&(group, server)) => Target::External(group, server),
-                None => match self.host_named(&name, || line.place(below)) {
-                    Some(host) => Target::Host(host),
-                    None => return,
-                },
+        let mut all_known = true;
+        pattern.for_each(|name| {
+            if !all_known {
+                return;
+            }
+            let target = match self.external.get(name) {
+                Some(&(group, server)) => Some(Target::External(group, server)),
+                None => self.host_named(name, || line.place(below)).map(Target::Host),
             };
-            found.push(line.association(target, fields.clone()));
-        }
+            match target {
+                Some(target) => found.push(line.association(target, fields.clone())),
+                None => all_known = false,
+            }
+        });
     }
 
     fn check_fields(&mut self, line: &Line<'_>, fields: &RawAssociationFields) {

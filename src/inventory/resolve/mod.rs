@@ -14,8 +14,8 @@ use super::raw::{OneOrMany, RawClock, RawHost};
 use super::suggest::closest;
 use crate::finding::{Finding, Place, Step};
 use associations::Associations;
+use hashbrown::HashMap;
 use settings::Layers;
-use std::collections::HashMap;
 
 /// Resolves a draft; all problems, the draft's own included, if there are any.
 pub fn resolve(draft: Draft, sources: &[Source]) -> Result<Inventory, Vec<Finding>> {
@@ -86,7 +86,7 @@ impl<'s> Resolver<'s> {
         }
         let total = usize::try_from(total).unwrap_or_default();
         self.inventory.hosts.reserve_exact(total);
-        self.inventory.by_name.reserve(total);
+        self.inventory.by_name.reserve(total, |_| "");
         self.inventory.entries.reserve_exact(hosts.len());
         for host in &hosts {
             self.expand(host);
@@ -96,16 +96,16 @@ impl<'s> Resolver<'s> {
 
     /// Checks a name without expanding it, and counts its hosts.
     fn plausible(&mut self, host: &DraftHost, total: &mut u64) -> bool {
-        let place = Place::key(
-            host.source,
-            vec![Step::from("hosts"), Step::Key(host.pattern.clone())],
-        );
+        let place = || {
+            let path = vec![Step::from("hosts"), Step::Key(host.pattern.clone())];
+            Place::key(host.source, path)
+        };
         let finding = match Pattern::parse(&host.pattern) {
             Err(error) => Finding::error("range-invalid", error.to_string())
-                .at(place, "")
+                .at(place(), "")
                 .help("a range is written `leaf[001-250]`; as a key put it in quotes"),
             Ok(pattern) if !check::is_name(pattern.literals(), pattern.ranges()) => {
-                check::bad_name("host", &host.pattern).at(place, "")
+                check::bad_name("host", &host.pattern).at(place(), "")
             }
             Ok(pattern) => {
                 let before = *total;
@@ -115,7 +115,7 @@ impl<'s> Resolver<'s> {
                 }
                 let message = format!("with this an inventory has more than {MAX_HOSTS} hosts");
                 Finding::error("range-too-large", message)
-                    .at(place, format!("{} hosts", pattern.count()))
+                    .at(place(), format!("{} hosts", pattern.count()))
                     .help("check the numbers of the range, or split the fleet into several inventories")
             }
         };
@@ -131,11 +131,14 @@ impl<'s> Resolver<'s> {
         let pattern = Pattern::parse(&host.pattern).expect("only plausible patterns are expanded");
         pattern.for_each(|name| {
             let id = HostId(number(self.inventory.hosts.len()));
-            let name: Box<str> = name.into();
-            if let Some(other) = self.inventory.by_name.insert(name.clone(), id) {
-                twice.get_or_insert((name.clone(), other));
+            let Inventory { hosts, by_name, .. } = &mut self.inventory;
+            hosts.push(Host {
+                name: name.into(),
+                entry,
+            });
+            if let Some(other) = by_name.insert(id.0, |host| &hosts[host as usize].name) {
+                twice.get_or_insert((Box::<str>::from(name), HostId(other)));
             }
-            self.inventory.hosts.push(Host { name, entry });
         });
         let resolved = HostEntry {
             pattern: host.pattern.clone(),
@@ -169,6 +172,7 @@ impl<'s> Resolver<'s> {
                 source,
                 host,
                 settings,
+                span: _,
             } = host;
             let RawHost {
                 group,

@@ -13,7 +13,7 @@ use crate::inventory::raw::{
     OneOrMany, RawAssociationDefaults, RawConnection, RawHostKeys, RawLifetime, RawPassword, RawRestart,
     RawSettings, RawSsh,
 };
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -3,8 +3,10 @@
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::borrow::Cow;
+use std::hash::BuildHasher as _;
 
 pub(super) const RULE: Rule = Rule {
     code: "address-shared",
@@ -22,10 +24,10 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
-    let hasher = RandomState::new();
-    // Where a host is reached → the first host there. The hash alone: texts of a million hosts are large, and
-    // a match is looked at again.
-    let mut known: HashMap<u64, HostId> = HashMap::new();
+    let hasher = DefaultHashBuilder::default();
+    // The first host at each place, by where it is reached. That itself is not kept: the texts of a million hosts
+    // are large.
+    let mut known: HashTable<HostId> = HashTable::with_capacity(inventory.hosts.len());
     for entry in &inventory.entries {
         if entry.settings.connection == Connection::Export {
             continue;
@@ -35,34 +37,43 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         for host in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
-            let reached = reached(inventory, host);
-            let first = *known.entry(hasher.hash_one(&reached)).or_insert(host);
-            if first != host && self::reached(inventory, first) == reached {
-                found.push(shared(inventory, first, host));
-                break;
+            let place = reached(inventory, host);
+            let entry = known.entry(
+                hasher.hash_one(&place),
+                |&other| reached(inventory, other) == place,
+                |&other| hasher.hash_one(reached(inventory, other)),
+            );
+            match entry {
+                Entry::Occupied(first) => {
+                    found.push(shared(inventory, *first.get(), host));
+                    break;
+                }
+                Entry::Vacant(new) => {
+                    new.insert(host);
+                }
             }
         }
     }
 }
 
 /// Address and port, login's own host alias, and root directory: what makes a place on the network.
-fn reached(inventory: &Inventory, host: HostId) -> (String, u16, String) {
+fn reached(inventory: &Inventory, host: HostId) -> (Cow<'_, str>, u16, Cow<'_, str>) {
     let settings: &Settings = &inventory.entry(host).settings;
     let root = settings
         .root
         .as_deref()
-        .map(|root| inventory.fill(host, root).into_owned())
+        .map(|root| inventory.fill(host, root))
         .unwrap_or_default();
     match &settings.connection {
         Connection::Ssh(ssh) => {
             let address = match &ssh.host {
-                Some(alias) => inventory.fill(host, alias).into_owned(),
-                None => inventory.address(host).into_owned(),
+                Some(alias) => inventory.fill(host, alias),
+                None => inventory.address(host),
             };
             (address, ssh.port.unwrap_or(22), root)
         }
         // This machine: what tells two apart is the directory.
-        Connection::Local | Connection::Export => (String::new(), 0, root),
+        Connection::Local | Connection::Export => (Cow::Borrowed(""), 0, root),
     }
 }
 

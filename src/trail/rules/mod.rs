@@ -72,6 +72,8 @@ pub struct Context<'a> {
     pub needs: &'a NeedsTable,
     /// By node: its stratum, where it is known.
     pub strata: &'a [Option<u32>],
+    /// Entries by the settings they share.
+    pub by_settings: &'a [SharedSettings<'a>],
     /// Lines with a symmetric key.
     pub keyed: &'a [KeyedLine<'a>],
     /// The day for which lifetimes and waivers are judged (UTC).
@@ -180,6 +182,23 @@ pub fn run(context: &Context<'_>) -> Vec<Finding> {
     found.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
+/// Settings with the entries that share them.
+pub type SharedSettings<'a> = (&'a Settings, Vec<&'a HostEntry>);
+
+/// Entries by the settings they share, in the order written: what is wrong with settings is wrong once.
+pub fn by_settings(inventory: &Inventory) -> Vec<SharedSettings<'_>> {
+    let mut number: HashMap<*const Settings, usize> = HashMap::new();
+    let mut found: Vec<SharedSettings<'_>> = Vec::new();
+    for entry in &inventory.entries {
+        let at = *number.entry(Arc::as_ptr(&entry.settings)).or_insert_with(|| {
+            found.push((&entry.settings, Vec::new()));
+            found.len() - 1
+        });
+        found[at].1.push(entry);
+    }
+    found
+}
+
 /// Every association line of an inventory.
 fn lines(inventory: &Inventory) -> impl Iterator<Item = (&HostEntry, &Association)> {
     let entries = inventory.entries.iter();
@@ -223,19 +242,5 @@ impl<'a> Context<'a> {
     fn with_autokey(&self, entries: &[&'a HostEntry]) -> Vec<&'a HostEntry> {
         let uses = |entry: &&&HostEntry| self.needs.of(self.graph.node_of(entry.first)).autokey;
         entries.iter().filter(uses).copied().collect()
-    }
-
-    /// Entries by the settings they share, in the order written: what is wrong with settings is wrong once.
-    fn by_settings(&self) -> Vec<(&'a Settings, Vec<&'a HostEntry>)> {
-        let mut number: HashMap<*const Settings, usize> = HashMap::new();
-        let mut found: Vec<(&Settings, Vec<&HostEntry>)> = Vec::new();
-        for entry in &self.inventory.entries {
-            let at = *number.entry(Arc::as_ptr(&entry.settings)).or_insert_with(|| {
-                found.push((&entry.settings, Vec::new()));
-                found.len() - 1
-            });
-            found[at].1.push(entry);
-        }
-        found
     }
 }

@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let mut seen: HashSet<&Place> = HashSet::new();
-    for (settings, entries) in context.by_settings() {
+    for (settings, entries) in context.by_settings {
         let (Some(PasswordSource::Literal(_)), Some(place)) = (&settings.password, &settings.password_place)
         else {
             continue;

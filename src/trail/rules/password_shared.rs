@@ -20,13 +20,13 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let mut shared: Vec<(&PasswordSource, Option<&Place>, Vec<&HostEntry>)> = Vec::new();
-    for (settings, entries) in context.by_settings() {
+    for (settings, entries) in context.by_settings {
         let Some(password) = &settings.password else {
             continue;
         };
         match shared.iter_mut().find(|(known, ..)| *known == password) {
             Some((_, _, hosts)) => hosts.extend(entries),
-            None => shared.push((password, settings.password_place.as_ref(), entries)),
+            None => shared.push((password, settings.password_place.as_ref(), entries.clone())),
         }
     }
     for (_, place, entries) in shared {

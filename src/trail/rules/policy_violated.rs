@@ -22,13 +22,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
-    let by_settings = if inventory.policies.is_empty() {
-        Vec::new()
-    } else {
-        context.by_settings()
-    };
     for (policy, demanded) in &inventory.policies {
-        for (settings, entries) in &by_settings {
+        for (settings, entries) in context.by_settings {
             host_settings(context, *policy, demanded, settings, entries, found);
         }
         for key in &inventory.keys {

@@ -33,7 +33,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             group_keys(group, holders, found);
         }
     }
-    for (settings, entries) in context.by_settings() {
+    for (settings, entries) in context.by_settings {
         if matches!(settings.ntpd, Implementation::Ntpsec | Implementation::Chrony) {
             continue;
         }

@@ -30,7 +30,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
                 .iter()
                 .any(|policy| policies.contains(policy))
     };
-    for (settings, entries) in context.by_settings() {
+    for (settings, entries) in context.by_settings {
         let autokey: Vec<_> = context.with_autokey(&entries);
         let Some(first) = autokey.first() else { continue };
         for weakness in weak::of_settings(settings).into_iter().filter(reported) {
