@@ -5,14 +5,20 @@
 //! never reach a diagnostic, and 100,000 hosts in a third of the memory (measured; docs/dependencies.md).
 //! The YAML itself is parsed by `saphyr-parser`, the plain bulk of a large inventory by [`plain`].
 
+mod cursor;
 mod de;
 mod events;
 mod plain;
-#[cfg(test)]
-mod plain_tests;
+mod problem;
 mod reader;
+mod span;
 mod tree;
 
-pub use de::{clip, mapping, one_of, read, read_both};
+#[cfg(test)]
+mod plain_tests;
+
+pub use de::{mapping, read, read_both};
+pub use problem::{clip, one_of};
 pub use reader::{Visit, Walked, walk};
-pub use tree::{Content, NodeId, Span, Tree, duplicate_key};
+pub use span::Span;
+pub use tree::{Content, NodeId, Tree, duplicate_key};

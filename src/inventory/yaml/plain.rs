@@ -10,6 +10,7 @@
 //! Places are the parser's, to the character, even where it counts blanks and comments behind a closing quote or
 //! bracket as part of the value. `plain_tests.rs` holds both against each other.
 
+use super::cursor::Cursor;
 use super::events::Spanned;
 use saphyr_parser::{Event, Marker, ScalarStyle, Span};
 use std::borrow::Cow;
@@ -38,15 +39,7 @@ enum Kind {
 
 /// Reads a text as long as it is plain.
 pub struct Plain<'a> {
-    text: &'a str,
-    /// Where it reads, in bytes.
-    at: usize,
-    /// Where the line begins, in bytes.
-    begin: usize,
-    /// Number of the line, from 1.
-    line: usize,
-    /// Bytes so far that begin no character.
-    wide: usize,
+    cursor: Cursor<'a>,
     levels: Vec<Level>,
     /// Where the colon of a key stands that has no value yet.
     due: Option<Span>,
@@ -60,11 +53,7 @@ impl<'a> Plain<'a> {
     /// At the beginning of a text.
     pub fn new(text: &'a str) -> Self {
         Self {
-            text,
-            at: 0,
-            begin: 0,
-            line: 1,
-            wide: 0,
+            cursor: Cursor::new(text),
             levels: Vec::new(),
             due: None,
             events: VecDeque::new(),
@@ -92,24 +81,6 @@ impl<'a> Plain<'a> {
         self.ended
     }
 
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn byte_after(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at + 1).copied()
-    }
-
-    fn skip_blanks(&mut self) {
-        while self.byte() == Some(b' ') {
-            self.at += 1;
-        }
-    }
-
-    fn mark(&self) -> Marker {
-        Marker::new(self.at - self.wide, self.line, self.at - self.begin)
-    }
-
     fn emit(&mut self, event: Event<'a>, span: Span) {
         self.events.push_back((event, span));
     }
@@ -121,31 +92,31 @@ impl<'a> Plain<'a> {
     /// Reads blank lines, comments and one line with something on it, or the end.
     fn line(&mut self) -> Option<()> {
         loop {
-            self.skip_blanks();
-            match self.byte() {
-                None if self.at == self.begin => return self.end(),
-                Some(b'\n' | b'#') => self.line_end(true)?,
+            self.cursor.skip_blanks();
+            match self.cursor.byte() {
+                None if self.cursor.column() == 0 => return self.end(),
+                Some(b'\n' | b'#') => self.cursor.line_end(true)?,
                 _ => break,
             };
         }
-        let column = self.at - self.begin;
-        if column == 0 && self.byte() == Some(b'.') {
+        let column = self.cursor.column();
+        if column == 0 && self.cursor.byte() == Some(b'.') {
             // Perhaps the end of the document.
             return None;
         }
-        if self.byte() != Some(b'-') {
-            self.place(Kind::Mapping, column, self.mark())?;
+        if self.cursor.byte() != Some(b'-') {
+            self.place(Kind::Mapping, column, self.cursor.mark())?;
             return self.entry();
         }
-        let dash = self.mark();
-        self.at += 1;
-        if self.byte() != Some(b' ') {
+        let dash = self.cursor.mark();
+        self.cursor.step();
+        if self.cursor.byte() != Some(b' ') {
             return None;
         }
-        self.skip_blanks();
+        self.cursor.skip_blanks();
         self.place(Kind::Sequence, column, dash)?;
-        if self.is_key() {
-            let (column, here) = (self.at - self.begin, Span::empty(self.mark()));
+        if self.cursor.is_key() {
+            let (column, here) = (self.cursor.column(), Span::empty(self.cursor.mark()));
             self.open(Kind::Mapping, column, here);
             return self.entry();
         }
@@ -170,7 +141,7 @@ impl<'a> Plain<'a> {
                 return Some(());
             }
             if column == innermost.column && kind == Kind::Sequence {
-                let item = Span::empty(self.mark());
+                let item = Span::empty(self.cursor.mark());
                 self.open(Kind::Flush, column, item);
                 return Some(());
             }
@@ -211,7 +182,7 @@ impl<'a> Plain<'a> {
         if let Some(colon) = self.due.take() {
             self.scalar("", ScalarStyle::Plain, colon);
         }
-        let here = Span::empty(self.mark());
+        let here = Span::empty(self.cursor.mark());
         while !self.levels.is_empty() {
             self.close(here);
         }
@@ -221,41 +192,19 @@ impl<'a> Plain<'a> {
         Some(())
     }
 
-    /// Whether a key begins here rather than a value.
-    fn is_key(&self) -> bool {
-        let rest = &self.text.as_bytes()[self.at..];
-        let end = match rest.first() {
-            Some(&quote @ (b'\'' | b'"')) => {
-                1 + rest[1..]
-                    .iter()
-                    .position(|&b| b == quote)
-                    .unwrap_or(rest.len() - 1)
-            }
-            Some(b'[' | b'{') => return false,
-            _ => 0,
-        };
-        let mut rest = rest[end..].iter().copied().take_while(|&b| b != b'\n').peekable();
-        while let Some(b) = rest.next() {
-            if b == b':' && matches!(rest.peek(), None | Some(b' ')) {
-                return true;
-            }
-        }
-        false
-    }
-
     /// A key and its value, if that is on the line.
     fn entry(&mut self) -> Option<()> {
         self.key(false)?;
-        let colon = Span::empty(self.mark());
-        self.at += 1;
-        match self.byte()? {
-            b' ' => self.skip_blanks(),
+        let colon = Span::empty(self.cursor.mark());
+        self.cursor.step();
+        match self.cursor.byte()? {
+            b' ' => self.cursor.skip_blanks(),
             b'\n' => {}
             _ => return None,
         }
-        if matches!(self.byte()?, b'\n' | b'#') {
+        if matches!(self.cursor.byte()?, b'\n' | b'#') {
             self.due = Some(colon);
-            self.line_end(true)?;
+            self.cursor.line_end(true)?;
             return Some(());
         }
         self.value()
@@ -263,32 +212,32 @@ impl<'a> Plain<'a> {
 
     /// A key, up to its colon.
     fn key(&mut self, flow: bool) -> Option<()> {
-        let from = self.mark();
-        let (text, style) = match self.byte()? {
-            b'\'' | b'"' => self.quoted()?,
-            _ => (self.word(flow)?, ScalarStyle::Plain),
+        let from = self.cursor.mark();
+        let (text, style) = match self.cursor.byte()? {
+            b'\'' | b'"' => self.cursor.quoted()?,
+            _ => (self.cursor.word(flow)?, ScalarStyle::Plain),
         };
-        if self.byte()? != b':' || text.len() > LONGEST_KEY {
+        if self.cursor.byte()? != b':' || text.len() > LONGEST_KEY {
             return None;
         }
-        self.scalar(text, style, Span::new(from, self.mark()));
+        self.scalar(text, style, Span::new(from, self.cursor.mark()));
         Some(())
     }
 
     /// The value of a block entry or item, to the end of the line.
     fn value(&mut self) -> Option<()> {
-        let from = self.mark();
-        match self.byte()? {
+        let from = self.cursor.mark();
+        match self.cursor.byte()? {
             b'\'' | b'"' => {
-                let (text, style) = self.quoted()?;
-                let end = self.line_end(false)?;
+                let (text, style) = self.cursor.quoted()?;
+                let end = self.cursor.line_end(false)?;
                 self.scalar(text, style, Span::new(from, end));
             }
             b'[' | b'{' => self.flow(0)?,
             _ => {
-                let text = self.word(false)?;
-                let span = Span::new(from, self.mark());
-                self.line_end(false)?;
+                let text = self.cursor.word(false)?;
+                let span = Span::new(from, self.cursor.mark());
+                self.cursor.line_end(false)?;
                 self.scalar(text, ScalarStyle::Plain, span);
             }
         }
@@ -300,42 +249,42 @@ impl<'a> Plain<'a> {
         if depth == FLOW_DEPTH {
             return None;
         }
-        let mapping = self.byte() == Some(b'{');
+        let mapping = self.cursor.byte() == Some(b'{');
         let (start, end, closing) = if mapping {
             (Event::MappingStart(0, None), Event::MappingEnd, b'}')
         } else {
             (Event::SequenceStart(0, None), Event::SequenceEnd, b']')
         };
-        let from = self.mark();
-        self.at += 1;
-        self.skip_blanks();
-        self.emit(start, Span::new(from, self.mark()));
-        if self.byte()? != closing {
+        let from = self.cursor.mark();
+        self.cursor.step();
+        self.cursor.skip_blanks();
+        self.emit(start, Span::new(from, self.cursor.mark()));
+        if self.cursor.byte()? != closing {
             loop {
                 if mapping {
                     self.key(true)?;
-                    self.at += 1;
-                    if self.byte()? != b' ' {
+                    self.cursor.step();
+                    if self.cursor.byte()? != b' ' {
                         return None;
                     }
-                    self.skip_blanks();
+                    self.cursor.skip_blanks();
                 }
                 self.item(depth)?;
-                match self.byte()? {
-                    b',' => self.at += 1,
+                match self.cursor.byte()? {
+                    b',' => self.cursor.step(),
                     b if b == closing => break,
                     _ => return None,
                 }
-                self.skip_blanks();
+                self.cursor.skip_blanks();
             }
         }
-        let from = self.mark();
-        self.at += 1;
+        let from = self.cursor.mark();
+        self.cursor.step();
         let to = if depth == 0 {
-            self.line_end(false)?
+            self.cursor.line_end(false)?
         } else {
-            self.skip_blanks();
-            self.mark()
+            self.cursor.skip_blanks();
+            self.cursor.mark()
         };
         self.emit(end, Span::new(from, to));
         Some(())
@@ -343,115 +292,20 @@ impl<'a> Plain<'a> {
 
     /// A value in a flow collection, with the blanks behind it.
     fn item(&mut self, depth: usize) -> Option<()> {
-        let from = self.mark();
-        match self.byte()? {
+        let from = self.cursor.mark();
+        match self.cursor.byte()? {
             b'[' | b'{' => self.flow(depth + 1)?,
             b'\'' | b'"' => {
-                let (text, style) = self.quoted()?;
-                self.skip_blanks();
-                self.scalar(text, style, Span::new(from, self.mark()));
+                let (text, style) = self.cursor.quoted()?;
+                self.cursor.skip_blanks();
+                self.scalar(text, style, Span::new(from, self.cursor.mark()));
             }
             _ => {
-                let text = self.word(true)?;
-                self.scalar(text, ScalarStyle::Plain, Span::new(from, self.mark()));
-                self.skip_blanks();
+                let text = self.cursor.word(true)?;
+                self.scalar(text, ScalarStyle::Plain, Span::new(from, self.cursor.mark()));
+                self.cursor.skip_blanks();
             }
         }
         Some(())
     }
-
-    /// Text without quotes, to the blanks, the comment, the colon or the flow indicator that ends it.
-    fn word(&mut self, flow: bool) -> Option<&'a str> {
-        let first = self.byte()?;
-        if !(first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/' | b'.' | b'~' | b'$' | b'+' | b'('))
-        {
-            return None;
-        }
-        let from = self.at;
-        loop {
-            match self.byte()? {
-                b'\n' => break,
-                b' ' => {
-                    let end = self.at;
-                    self.skip_blanks();
-                    match self.byte()? {
-                        // Blanks before a colon are no part of the key.
-                        b':' => return None,
-                        b if matches!(b, b'\n' | b'#') || flow && is_flow(b) => {
-                            self.at = end;
-                            break;
-                        }
-                        _ => {}
-                    }
-                }
-                b':' => match self.byte_after()? {
-                    b' ' | b'\n' => break,
-                    // What this is depends on more than the next character.
-                    after if flow && is_flow(after) => return None,
-                    _ => self.at += 1,
-                },
-                b if flow && is_flow(b) => break,
-                b'!'..=b'~' => self.at += 1,
-                _ => return None,
-            }
-        }
-        Some(&self.text[from..self.at])
-    }
-
-    /// Text in quotes, without escapes.
-    fn quoted(&mut self) -> Option<(&'a str, ScalarStyle)> {
-        let quote = self.byte()?;
-        self.at += 1;
-        let from = self.at;
-        loop {
-            match self.byte()? {
-                b if b == quote => break,
-                b'\\' if quote == b'"' => return None,
-                b' '..=b'~' => self.at += 1,
-                _ => return None,
-            }
-        }
-        let text = &self.text[from..self.at];
-        self.at += 1;
-        let style = if quote == b'"' {
-            ScalarStyle::DoubleQuoted
-        } else {
-            ScalarStyle::SingleQuoted
-        };
-        // Two of them are one that is part of the text.
-        (quote == b'"' || self.byte()? != quote).then_some((text, style))
-    }
-
-    /// Blanks, perhaps a comment, and the line break; where the latter stands. A comment needs a blank before it
-    /// (`blank`: there was one).
-    fn line_end(&mut self, blank: bool) -> Option<Marker> {
-        let from = self.at;
-        self.skip_blanks();
-        let mut wide = 0;
-        if self.byte()? == b'#' && (blank || self.at > from) {
-            loop {
-                match self.byte()? {
-                    b'\n' => break,
-                    b'\0' | b'\r' => return None,
-                    // The byte order mark.
-                    0xEF if self.text[self.at..].starts_with('\u{feff}') => return None,
-                    b => wide += usize::from(b & 0xC0 == 0x80),
-                }
-                self.at += 1;
-            }
-        }
-        if self.byte()? != b'\n' {
-            return None;
-        }
-        self.wide += wide;
-        let end = Marker::new(self.at - self.wide, self.line, self.at - self.begin - wide);
-        self.at += 1;
-        self.begin = self.at;
-        self.line += 1;
-        Some(end)
-    }
-}
-
-fn is_flow(byte: u8) -> bool {
-    matches!(byte, b',' | b'[' | b']' | b'{' | b'}')
 }

@@ -1,8 +1,9 @@
 //! Walks a file section by section, and `hosts` host by host, so that a large inventory never is in memory
 //! as a whole.
 
-use super::events::{Events, Spanned};
-use super::tree::{NodeId, Span, Tree, duplicate_key, next};
+use super::events::{Events, Spanned, next};
+use super::span::Span;
+use super::tree::{NodeId, Tree, duplicate_key};
 use crate::finding::{Finding, SourceId};
 use saphyr_parser::Event;
 use std::collections::HashMap;

@@ -1,8 +1,9 @@
 //! A YAML node tree with places: what the events of one document say, aliases kept as references.
 
-use super::events::{Events, Spanned};
+use super::events::{Events, Spanned, next};
+use super::span::{Span, chars};
 use crate::finding::{Finding, Place, SourceId};
-use saphyr_parser::{Event, ScalarStyle, ScanError};
+use saphyr_parser::{Event, ScalarStyle};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,45 +18,6 @@ const MAX_WEIGHT: u32 = 1_000_000;
 /// Number of a node in its [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
-
-/// Where a node stands. Lines and columns count from 1, columns and length in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
-    /// Line of its first character.
-    pub line: u32,
-    /// Column of its first character.
-    pub column: u32,
-    /// Characters on that line; [`Span::TO_LINE_END`] when it goes on behind the line.
-    pub len: u32,
-}
-
-impl Span {
-    /// The length of what does not end on its first line.
-    pub const TO_LINE_END: u32 = u32::MAX;
-
-    pub(super) fn of(span: saphyr_parser::Span) -> Self {
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Self {
-            line: count(span.start.line()),
-            column: count(span.start.col() + 1),
-            len: if span.start.line() == span.end.line() {
-                count(span.end.index().saturating_sub(span.start.index())).max(1)
-            } else {
-                Self::TO_LINE_END
-            },
-        }
-    }
-
-    /// As the place of a finding.
-    pub fn place(self, source: SourceId) -> Place {
-        Place::Line {
-            source,
-            line: self.line,
-            column: self.column,
-            len: self.len,
-        }
-    }
-}
 
 /// A node.
 #[derive(Debug)]
@@ -114,31 +76,6 @@ pub struct Mark {
     nodes: usize,
     items: usize,
     anchors: usize,
-}
-
-/// The next event. The parser ends its stream with an event of its own, so there always is one before that.
-pub fn next<'a>(events: &mut Events<'a>, source: SourceId) -> Result<Spanned<'a>, Box<Finding>> {
-    match events.next() {
-        Some(Ok(event)) => Ok(event),
-        Some(Err(error)) => Err(Box::new(syntax(&error, source))),
-        None => Ok((Event::StreamEnd, saphyr_parser::Span::default())),
-    }
-}
-
-/// A syntax error in words.
-fn syntax(error: &ScanError, source: SourceId) -> Finding {
-    let mark = error.marker();
-    let span = Span::of(saphyr_parser::Span::empty(*mark));
-    let finding = Finding::error("yaml-syntax", format!("this is not YAML: {}", error.info()))
-        .at(span.place(source), "");
-    let info = error.info();
-    if info.contains("tab") {
-        finding.help("indent with blanks, YAML does not take tabs")
-    } else if info.contains("anchor") {
-        finding.help("an alias (*name) needs its anchor (&name) earlier in the same file")
-    } else {
-        finding.help("look for a missing colon, quote or bracket, or an indentation that differs, here or on the lines above")
-    }
 }
 
 impl<'a> Tree<'a> {
@@ -447,8 +384,4 @@ fn names_a_secret(key: &str) -> bool {
 /// Whether a key below `password` says where it comes from, rather than being part of it.
 fn names_a_source(key: &str) -> bool {
     matches!(key, "env" | "file" | "command")
-}
-
-fn chars(span: saphyr_parser::Span) -> Range<usize> {
-    span.start.index()..span.end.index()
 }

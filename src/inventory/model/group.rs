@@ -1,0 +1,111 @@
+//! Secure groups.
+
+use super::HostId;
+use crate::finding::{Place, SourceId, Step};
+use std::path::PathBuf;
+
+/// A secure group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Its name: after the `@` of its members' certificates, and the owner of its group keys.
+    pub name: Box<str>,
+    /// Where it was written.
+    pub source: SourceId,
+    /// Identity schemes its servers hold, as written; empty means TC.
+    pub identity: Vec<IdentityScheme>,
+    /// Its trusted hosts, each with its place in the list.
+    pub trusted: Vec<HostId>,
+    /// Size of the group keys in bits, where given.
+    pub identity_bits: IdentityBits,
+    /// Number of MV client keys, where given (else derived from the hosts).
+    pub mv_clients: Option<u32>,
+    /// Servers outside the fleet whose client parameters were handed over by their operator.
+    pub external: Option<External>,
+    /// A member that keeps the group keys besides the controller, though it need not be a trusted host or serve anybody
+    /// (trusted agent): it gets them encrypted with its own password.
+    pub agent: Option<HostId>,
+}
+
+impl Group {
+    /// The place of a path below this group; no steps: the group's key.
+    pub fn place(&self, below: &[Step]) -> Place {
+        let mut path = vec![Step::from("groups"), Step::Key(self.name.clone())];
+        if below.is_empty() {
+            return Place::key(self.source, path);
+        }
+        path.extend_from_slice(below);
+        Place::value(self.source, path)
+    }
+
+    /// Whether its members are outside the fleet.
+    pub fn is_external(&self) -> bool {
+        self.external.is_some()
+    }
+}
+
+/// Identity schemes of Autokey (RFC 5906 section 6 and appendix B).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityScheme {
+    /// Trusted certificate: the trail alone.
+    Tc,
+    /// Private certificate: one key and certificate copied to all members.
+    Pc,
+    /// Schnorr (Identify Friend or Foe).
+    Iff,
+    /// Guillou-Quisquater.
+    Gq,
+    /// Mu-Varadharajan.
+    Mv,
+}
+
+/// Sizes of group keys in bits. Defaults: what the 4.2.8p15 daemon can use on OpenSSL 3 (measured).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdentityBits {
+    /// IFF: p. 512 to below 2048; q has 160 bits.
+    pub iff: u32,
+    /// GQ: n. 512 to 1016, else the daemon misreads the certificate extension.
+    pub gq: u32,
+    /// MV: p.
+    pub mv: u32,
+}
+
+impl Default for IdentityBits {
+    fn default() -> Self {
+        Self {
+            iff: 1024,
+            gq: 1008,
+            mv: 512,
+        }
+    }
+}
+
+/// A group whose servers belong to somebody else.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// Its servers: the name used in `servers:` lists and its address.
+    pub servers: Vec<ExternalServer>,
+    /// Files with the group's client parameters (`ntpkey_iffpar_…`), relative to the inventory.
+    pub parameters: Vec<PathBuf>,
+}
+
+/// One server outside the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalServer {
+    /// Name in `servers:` lists.
+    pub name: Box<str>,
+    /// Address in ntp.conf lines.
+    pub address: Box<str>,
+}
