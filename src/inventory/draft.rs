@@ -86,11 +86,12 @@ pub struct DraftHost {
 impl Draft {
     /// Adds a file. What is left of it for later is the positions of its secrets.
     pub fn add(&mut self, source: SourceId, text: &str) -> (Vec<std::ops::Range<usize>>, bool) {
-        /// A short host written out. Room that is not needed is never touched and costs nothing, while a list that
-        /// grows by copying takes half as much memory again.
+        /// A short host written out. Room that is not needed is hardly touched and costs next to nothing, while lists
+        /// that grow by copying take half as much memory again.
         const CHARACTERS_OF_A_HOST: usize = 80;
         self.patterns.clear();
         self.hosts.reserve(text.len() / CHARACTERS_OF_A_HOST);
+        self.patterns.reserve(text.len() / CHARACTERS_OF_A_HOST, |_| "");
         let Walked {
             problems,
             fatal,
@@ -270,7 +271,7 @@ impl Visit for Draft {
     }
 
     fn merged_host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
-        if !tree.text(key).is_some_and(|key| self.written(key).is_some()) {
+        if tree.text(key).is_none_or(|key| self.written(key).is_none()) {
             self.host(tree, key, value);
         }
     }

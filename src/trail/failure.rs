@@ -175,9 +175,9 @@ fn survives_without_clock(inventory: &Inventory, graph: &TrailGraph, flow: &Flow
         return true;
     };
     super::graph::has_unverified_source(entry)
-        || graph.lines(node).any(|(line, server, edge)| {
+        || graph.lines(node).any(|(_, server, edge)| {
             edge.role == Role::Backup
-                && graph.association(inventory, line).1.mode == Mode::Server
+                && edge.mode == Mode::Server
                 && flow.reaches(server)
                 && !flow.dominates(node, server)
         })

@@ -74,6 +74,8 @@ impl Role {
 pub struct Edge {
     /// Index into [`HostEntry::associations`] of the client's entry.
     pub line: u32,
+    /// The association's mode: asked at every step along the trails, where looking it up costs more than the step.
+    pub mode: Mode,
     /// What it contributes.
     pub role: Role,
 }
@@ -172,6 +174,7 @@ impl TrailGraph {
                 };
                 let edge = Edge {
                     line: index(line),
+                    mode: association.mode,
                     role: role(inventory, entry, member, association),
                 };
                 self.graph.add_edge(client, server, edge);

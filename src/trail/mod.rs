@@ -61,12 +61,7 @@ pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
     let graph = TrailGraph::new(inventory);
     let (needs, (proof, strata)) = rayon::join(
         || needs::derive(inventory, &graph),
-        || {
-            (
-                proof::prove(inventory, &graph),
-                stratum::strata(inventory, &graph),
-            )
-        },
+        || (proof::prove(&graph), stratum::strata(inventory, &graph)),
     );
     let found = rules::run(&rules::Context {
         inventory,

@@ -6,7 +6,7 @@
 
 use super::broadcast::{Medium, media};
 use super::cryptotype::{Cryptotype, scheme_in_use, server_schemes};
-use super::graph::{Node, TrailGraph};
+use super::graph::{Node, Role, TrailGraph};
 use super::platform::autokey_works;
 use crate::inventory::{
     Association, Auth, Group, GroupId, HostEntry, HostId, IdentityScheme, Inventory, Mode, SymmetricKey,
@@ -144,11 +144,10 @@ fn of_node(inventory: &Inventory, graph: &TrailGraph, media: &[Medium<'_>], node
         return Needs::default();
     };
     let mut collected = Collected::default();
-    for (line, server, edge) in graph.lines(node) {
+    for (_, server, edge) in graph.lines(node) {
         if edge.role.is_autokey() {
-            let (_, association) = graph.association(inventory, line);
             collected.client_of(inventory, graph.group(inventory, server));
-            collected.serves |= association.mode == Mode::Peer;
+            collected.serves |= edge.mode == Mode::Peer;
         }
     }
     for association in &entry.associations {
@@ -160,17 +159,20 @@ fn of_node(inventory: &Inventory, graph: &TrailGraph, media: &[Medium<'_>], node
         }
     }
     for (line, client, edge) in graph.clients(node) {
-        let (_, association) = graph.association(inventory, line);
-        match association.auth {
-            Auth::Autokey if edge.role.is_autokey() => {
+        match edge.role {
+            Role::Trail | Role::Backup => {
                 collected.serves = true;
                 // The passive end of symmetric peers checks the active one.
-                if association.mode == Mode::Peer {
+                if edge.mode == Mode::Peer {
                     collected.client_of(inventory, graph.group(inventory, client));
                 }
             }
-            Auth::Key(id) => collected.keys.push(id),
-            _ => {}
+            Role::Keyed => {
+                if let Auth::Key(id) = graph.association(inventory, line).1.auth {
+                    collected.keys.push(id);
+                }
+            }
+            Role::Plain | Role::Dead => {}
         }
     }
     collected.keys.extend(own_keys(entry));

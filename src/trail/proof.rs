@@ -3,7 +3,7 @@
 
 use super::graph::{Edge, Line, Node, Role, TrailGraph, Who};
 use super::layers::{CycleSearch, layers};
-use crate::inventory::{Inventory, Mode};
+use crate::inventory::Mode;
 use std::collections::VecDeque;
 
 /// What was found out about the trails.
@@ -47,10 +47,10 @@ pub fn is_trail(edge: Edge) -> bool {
 }
 
 /// Judges the graph. Linear in its size.
-pub fn prove(inventory: &Inventory, graph: &TrailGraph) -> Proof {
+pub fn prove(graph: &TrailGraph) -> Proof {
     let reaches = reaching(graph);
     let trails = layers(graph, |_, edge| is_trail(edge));
-    let depth = layers(graph, |client, edge| is_order(inventory, graph, client, edge)).depth;
+    let depth = layers(graph, |client, edge| is_order(graph, client, edge)).depth;
     let mut cause: Vec<Cause> = Vec::new();
     let mut search = CycleSearch::new(graph, &trails.components, |_, edge| is_trail(edge));
     let mut cycles: Vec<Cycle> = trails
@@ -120,16 +120,10 @@ fn reaching(graph: &TrailGraph) -> Vec<bool> {
 
 /// Servers are restarted before their clients: trails, and every other `server` line of a host that has no
 /// clock of its own.
-fn is_order(inventory: &Inventory, graph: &TrailGraph, client: Node, edge: Edge) -> bool {
-    if edge.role == Role::Trail {
-        return true;
-    }
+fn is_order(graph: &TrailGraph, client: Node, edge: Edge) -> bool {
     let member = graph.member(client);
-    edge.role != Role::Dead
-        && !(member.trusted && member.clock)
-        && graph
-            .entry(inventory, client)
-            .is_some_and(|entry| entry.associations[edge.line as usize].mode == Mode::Server)
+    edge.role == Role::Trail
+        || edge.role != Role::Dead && edge.mode == Mode::Server && !(member.trusted && member.clock)
 }
 
 /// A host that takes part in Autokey and from which no trail edge leaves although it is not where trails

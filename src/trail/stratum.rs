@@ -37,10 +37,9 @@ pub fn strata(inventory: &Inventory, graph: &TrailGraph) -> Vec<Option<u32>> {
                 continue;
             }
             strata[node.index()] = Some(at);
-            for (line, client, edge) in graph.clients(node) {
-                let follows = edge.role != Role::Dead
-                    && graph.association(inventory, line).1.mode == Mode::Server
-                    && strata[client.index()].is_none();
+            for (_, client, edge) in graph.clients(node) {
+                let follows =
+                    edge.role != Role::Dead && edge.mode == Mode::Server && strata[client.index()].is_none();
                 if follows {
                     queue.push_back((client, at + 1));
                 }

@@ -185,10 +185,13 @@ fn block(depth: u32) -> BoxedStrategy<String> {
             for (key, value) in entries {
                 let head = if list { "- " } else { "" };
                 let value = value.replace('\n', &format!("\n{}", " ".repeat(indent)));
-                text += &format!(
-                    "{head}{key}: {}\n",
-                    value.trim_end_matches(' ').trim_end_matches('\n')
-                );
+                text.extend([
+                    head,
+                    &key,
+                    ": ",
+                    value.trim_end_matches(' ').trim_end_matches('\n'),
+                    "\n",
+                ]);
             }
             text
         })

@@ -27,7 +27,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         if seen.insert(place) {
-            let count = words::count(&entries);
+            let count = words::count(entries);
             let whose = if count == 1 {
                 entries[0].pattern.to_string()
             } else {

@@ -41,7 +41,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             .iter()
             .find(|entry| context.needs.of(context.graph.node_of(entry.first)).autokey)
         {
-            host_keys(context, settings, entry, &entries, found);
+            host_keys(context, settings, entry, entries, found);
         }
     }
 }

@@ -31,7 +31,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
                 .any(|policy| policies.contains(policy))
     };
     for (settings, entries) in context.by_settings {
-        let autokey: Vec<_> = context.with_autokey(&entries);
+        let autokey: Vec<_> = context.with_autokey(entries);
         let Some(first) = autokey.first() else { continue };
         for weakness in weak::of_settings(settings).into_iter().filter(reported) {
             found.push(
@@ -41,7 +41,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
                     words::hosts(words::count(&autokey)),
                     weakness.better
                 ))
-                .at(context.setting_place(&entries, &weakness.path), "")
+                .at(context.setting_place(entries, &weakness.path), "")
                 .help(format!("use {}", weakness.better))
                 .about(&*first.pattern),
             );
