@@ -99,6 +99,9 @@ keytrail explain CODE tells what a finding means.")]
     /// Show the SSH host keys of the fleet and compare them with known_hosts; remember those of new hosts
     Hostkeys(super::hostkeys::HostkeysArgs),
     /// Provision the sample fleet on throw-away hosts of this machine, and clean up
+    #[command(after_help = "Examples:
+  keytrail demo
+  keytrail demo --keep     leave the hosts' directories, to look around in them")]
     Demo(Demo),
     /// Print the JSON Schema of inventories, for editors and CI
     #[command(after_help = "Example:\n  keytrail schema > docs/inventory.schema.json")]
@@ -124,6 +127,9 @@ Cycles and single points of failure are red. Large fleets are folded: hosts with
     Trail(Trail),
     /// Make key media in a directory, with the options of ntp-keygen
     Keygen(Box<super::keygen::KeygenArgs>),
+    /// Write the manual pages, for packagers
+    #[command(hide = true)]
+    Man(super::man::ManArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  keytrail completions bash > /etc/bash_completion.d/keytrail")]
     Completions {

@@ -15,6 +15,7 @@ mod inspect;
 mod journal;
 mod keygen;
 mod load;
+mod man;
 mod out;
 mod outcome;
 mod passwords;
@@ -153,6 +154,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Graph(args) => graph::run(args, &mut out),
         Verb::Trail(args) => trail::run(args, &mut out),
         Verb::Keygen(args) => keygen::run(args, &mut out),
+        Verb::Man(args) => man::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "keytrail", &mut script);

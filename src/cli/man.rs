@@ -1,0 +1,177 @@
+//! `keytrail man DIR`: the manual pages, one for each verb, made from the same words as `--help`. For packagers, so hidden.
+
+use super::args::Cli;
+use super::out::{Out, counted};
+use super::{Answer, Failure};
+use clap::{Command, CommandFactory as _};
+use clap_mangen::Man;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+/// The first line of the part of `after_help` that shows how a verb is used.
+const EXAMPLES: [&str; 3] = ["Example:", "Examples:", "Start here:"];
+
+/// `man`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keytrail man target/man && man target/man/keytrail-apply.1")]
+pub struct ManArgs {
+    /// Directory for the pages; made if it is not there
+    dir: PathBuf,
+}
+
+pub fn run(args: &ManArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let cannot = |error: &dyn std::error::Error| {
+        Failure::new(format!("cannot write the manual pages to {}", args.dir.display())).because(error)
+    };
+    let pages = pages().map_err(|error| cannot(&error))?;
+    fs::create_dir_all(&args.dir).map_err(|error| cannot(&error))?;
+    for page in &pages {
+        fs::write(args.dir.join(&page.file), &page.text).map_err(|error| cannot(&error))?;
+    }
+    out.note(&format!(
+        "{} in {}",
+        counted(pages.len(), "manual page"),
+        args.dir.display()
+    ));
+    Ok(Answer::Yes)
+}
+
+/// One manual page.
+struct Page {
+    /// Name of its file, such as `keytrail-apply.1`.
+    file: String,
+    /// In roff.
+    text: Vec<u8>,
+}
+
+/// The program's page and one for every verb that is not hidden.
+fn pages() -> io::Result<Vec<Page>> {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    add(&command, &mut pages)?;
+    Ok(pages)
+}
+
+fn add(command: &Command, pages: &mut Vec<Page>) -> io::Result<()> {
+    pages.push(page(command)?);
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        add(verb, pages)?;
+    }
+    Ok(())
+}
+
+fn page(command: &Command) -> io::Result<Page> {
+    let man = Man::new(command.clone())
+        .source(concat!("keytrail ", env!("CARGO_PKG_VERSION")))
+        .manual("keytrail");
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.get_subcommands().any(|verb| !verb.is_hide_set()) {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let help = command.get_after_long_help().or_else(|| command.get_after_help());
+    let (examples, notes) = parts(&help.map(ToString::to_string).unwrap_or_default());
+    text.extend(section("EXAMPLES", &examples).bytes());
+    text.extend(section("NOTES", &notes).bytes());
+    text.extend(
+        section(
+            "EXIT STATUS",
+            "0  done, nothing wrong\n1  the answer is no\n2  could not run",
+        )
+        .bytes(),
+    );
+    if command.get_name() != "keytrail" {
+        text.extend(section("SEE ALSO", "keytrail(1)").bytes());
+    }
+    Ok(Page {
+        file: man.get_filename(),
+        text,
+    })
+}
+
+/// What `after_help` shows, without its indentation, and what else it says. The exit status has a section of its own.
+fn parts(help: &str) -> (String, String) {
+    let (mut examples, mut notes) = (Vec::new(), Vec::new());
+    for paragraph in help.split("\n\n") {
+        let mut lines = paragraph.lines();
+        match lines.next() {
+            Some(first) if EXAMPLES.contains(&first) => {
+                examples.push(lines.map(str::trim_start).collect::<Vec<_>>().join("\n"));
+            }
+            Some(first) if first.starts_with("Exit status:") => {}
+            _ => notes.push(paragraph),
+        }
+    }
+    (examples.join("\n\n"), notes.join("\n\n").trim().to_owned())
+}
+
+/// A section whose lines stay as they are; nothing for an empty text.
+fn section(title: &str, text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut roff = format!(".SH \"{title}\"\n.nf\n");
+    for line in text.lines() {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        // A line may begin with a dot or an apostrophe, which roff would take for a request.
+        let _ = writeln!(roff, "\\&{line}");
+    }
+    roff + ".fi\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verbs(command: &Command, of: &str, visible: &mut Vec<String>, hidden: &mut Vec<String>) {
+        for verb in command.get_subcommands() {
+            let name = format!("{of}-{}", verb.get_name());
+            if verb.is_hide_set() {
+                hidden.push(name);
+            } else {
+                verbs(verb, &name, visible, hidden);
+                visible.push(name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_verb_has_a_page_with_examples_and_hidden_ones_have_none() {
+        let pages = pages().expect("pages");
+        let (mut visible, mut hidden) = (vec!["keytrail".to_owned()], Vec::new());
+        verbs(&Cli::command(), "keytrail", &mut visible, &mut hidden);
+        assert!(visible.len() > 10 && hidden.contains(&"keytrail-man".to_owned()));
+        for name in &visible {
+            let page = pages.iter().find(|page| page.file == format!("{name}.1"));
+            let text = String::from_utf8_lossy(&page.unwrap_or_else(|| panic!("no page {name}")).text);
+            let (_, after) = text
+                .split_once(".SH \"EXAMPLES\"")
+                .unwrap_or_else(|| panic!("{name}: `keytrail {name} --help` shows no example"));
+            let call =
+                name.replace("keytrail-vault-", "keytrail vault ")
+                    .replacen("keytrail-", "keytrail ", 1);
+            assert!(
+                after.replace("\\-", "-").contains(&format!("\\&{call}")),
+                "{name}: no example begins with `{call}`"
+            );
+        }
+        assert_eq!(pages.len(), visible.len());
+    }
+
+    #[test]
+    fn examples_keep_their_lines_and_the_rest_are_notes() {
+        let (examples, notes) =
+            parts("Examples:\n  keytrail a -x\n  keytrail b\n\nMind this.\nAnd that.\n\nExit status: 0");
+        assert_eq!(examples, "keytrail a -x\nkeytrail b");
+        assert_eq!(notes, "Mind this.\nAnd that.");
+        assert_eq!(section("X", ".so \\n-"), ".SH \"X\"\n.nf\n\\&.so \\en\\-\n.fi\n");
+        assert_eq!(section("X", ""), "");
+    }
+}
