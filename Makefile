@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
 
-.PHONY: help demo test lint bench torture setup setup-test fmt
+.PHONY: help demo test lint bench torture setup setup-test fmt deb pages
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,3 +32,15 @@ fmt: ## Format the sources
 
 torture: setup-test ## Kill an apply at 200 random moments, and break hosts in every way (minutes)
 	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test torture -- --nocapture
+
+# Both come from the program itself, so a page cannot say another thing than --help.
+pages: setup
+	$(CARGO) build --release --locked
+	target/release/keytrail man target/man
+	mkdir -p target/completions
+	target/release/keytrail completions bash >target/completions/keytrail.bash
+	target/release/keytrail completions zsh >target/completions/_keytrail
+	target/release/keytrail completions fish >target/completions/keytrail.fish
+
+deb: pages ## Build a Debian package with manual pages and completions (needs: cargo install cargo-deb --locked)
+	$(CARGO) deb --no-build

@@ -14,8 +14,8 @@ use std::time::Duration;
   keytrail plan fleet.yaml           mint what is missing and show what would change on which host
   keytrail apply fleet.yaml          do it
 
-Exit status: 0 done, nothing wrong; 1 the answer is no (findings, failed hosts, changes with --exit-code);
-2 could not run (usage, unreadable or malformed input, no vault).")]
+Exit status: 0 done, nothing wrong; 1 the answer is no (findings, failed hosts, changes with
+--exit-code); 2 could not run (usage, unreadable or malformed input, no vault).")]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -120,7 +120,8 @@ keytrail explain CODE tells what a finding means.")]
   keytrail graph fleet.yaml -o trails.svg            a picture by itself; Graphviz is not needed
   keytrail graph --format mermaid fleet.yaml         for Markdown
 
-Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers first.")]
+Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers
+first.")]
     Graph(Graph),
     /// Explain one host: where its trails lead, what each hop proves, what it must hold and why
     #[command(after_help = "Example:\n  keytrail trail leaf01 fleet.yaml")]

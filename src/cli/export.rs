@@ -22,9 +22,10 @@ use std::sync::PoisonError;
   keytrail export --on group:red -o red fleet.yaml
   keytrail export -o all --force fleet.yaml          again, in place of an earlier export
 
-DIR/HOST holds what an apply would leave on a host that had no NTP configuration before. For hosts with
-`ntpd: openvms` it is a bundle with the names of that system and INSTALL_NTPKEYS.COM, which installs it.
-The files hold private keys and passwords: bring them to the host by a safe way, then delete them.")]
+DIR/HOST holds what an apply would leave on a host that had no NTP configuration before. For hosts
+with `ntpd: openvms` it is a bundle with the names of that system and INSTALL_NTPKEYS.COM, which
+installs it. The files hold private keys and passwords: bring them to the host by a safe way, then
+delete them.")]
 pub struct ExportArgs {
     /// Hosts (as with --on) and inventory: what ends in .yaml, .yml or .json, or holds a slash, is inventory
     #[arg(value_name = "HOST|INVENTORY")]

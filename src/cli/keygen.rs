@@ -29,7 +29,8 @@ const PASSWORD_VARIABLE: &str = "KEYTRAIL_KEYGEN_PASSWORD";
   keytrail keygen -p xxx -i red -s mort -e > iffpar   client parameters of red
   keytrail keygen --password-file pw -s mort          a new certificate with the keys and settings that are there
 
-Every failure is exit status 2 and leaves the directory as it was. --compat lists what ntp-keygen does otherwise."
+Every failure is exit status 2 and leaves the directory as it was. --compat lists what ntp-keygen
+does otherwise."
 )]
 pub struct KeygenArgs {
     /// Bits of the identity modulus [default: IFF 1024, GQ 1008, MV 512 or as many as its clients need]

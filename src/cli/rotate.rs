@@ -21,9 +21,10 @@ use std::path::PathBuf;
   keytrail rotate password --host mort fleet.yaml                the same keys, encrypted anew
   keytrail rotate symmetric --key 7 fleet.yaml                   by a new id, without a gap
 
-New media are staged everywhere first. Then hosts change from the trusted hosts down, never two servers of one host at the
-same time; a host's links are switched directly before its own restart. Run the same command again to finish a rotation
-that stopped half way: it makes no further keys (--anew does).
+New media are staged everywhere first. Then hosts change from the trusted hosts down, never two
+servers of one host at the same time; a host's links are switched directly before its own restart.
+Run the same command again to finish a rotation that stopped half way: it makes no further keys
+(--anew does).
 
 Exit status: 0 all hosts have it; 1 some have not; 2 could not run.")]
 pub struct RotateArgs {

@@ -21,8 +21,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
   keytrail inspect --password-file pw ntpkey_iffkey_red
   keytrail inspect --password-file pw --pair ntpkey_iffkey_red ntpkey_iffpar_red
 
-Exit status: 0 nothing wrong; 1 a file that a daemon cannot use, or two that do not belong together; 2 a file that
-cannot be read.")]
+Exit status: 0 nothing wrong; 1 a file that a daemon cannot use, or two that do not belong
+together; 2 a file that cannot be read.")]
 pub struct InspectArgs {
     /// Files, or directories of them
     #[arg(value_name = "FILE|DIR", required_unless_present = "pair")]
