@@ -279,6 +279,10 @@ fn nothing_secret_is_seen_in_motion() {
         (vec!["plan", "--format", "json"], 0),
         (vec!["apply"], 0),
         (vec!["apply", "--format", "json"], 0),
+        (vec!["rollback", "--dry-run"], 0),
+        (vec!["rollback"], 0),
+        (vec!["apply", "--serial", "1"], 0),
+        (vec!["unlock"], 0),
         (vec!["trail", "leaf"], 0),
     ] {
         let (status, said) = site.keytrail(&arguments);

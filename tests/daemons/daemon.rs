@@ -51,6 +51,8 @@ pub struct Daemon<'n> {
     running: Running,
     kind: Kind,
     network: &'n Network,
+    /// What its configuration held before keytrail.
+    before: String,
     dir: TempDir,
 }
 
@@ -87,8 +89,35 @@ impl<'n> Daemon<'n> {
             running: network.start(&command),
             kind,
             network,
+            before,
             dir,
         }
+    }
+
+    /// Gives a running daemon another key file, as an operator does who cannot have it restarted.
+    pub fn reread(&mut self, host: &str, world: &World) {
+        unpacked::write(&world.files(host, &self.before), self.dir.path());
+        let said = match self.kind {
+            Kind::Chrony => self.chronyc("rekey"),
+            Kind::Ntpsec => {
+                let conf = self.dir.path().join("etc/ntpsec/ntp.conf");
+                let conf = std::fs::read_to_string(conf).expect("written");
+                let line = |word: &str| {
+                    let line = conf.lines().find(|line| line.starts_with(word));
+                    line.unwrap_or_else(|| panic!("no {word} in:\n{conf}"))
+                };
+                let value = |word: &str| line(word)[word.len()..].trim().to_owned();
+                let ask = |question: &str| {
+                    self.ntpq_with(&["-k", &value("keys "), "-a", &value("controlkey ")], question)
+                };
+                ask(&format!(":config {}", line("keys "))) + &ask(&format!(":config {}", line("trustedkey ")))
+            }
+        };
+        // chrony says "200 OK" or, with -c, nothing.
+        assert!(
+            self.kind == Kind::Chrony || said.matches("Config Succeeded").count() == 2,
+            "{said}"
+        );
     }
 
     /// Panics when the daemon is gone: nothing is proven by one that does not run.
@@ -118,11 +147,16 @@ impl<'n> Daemon<'n> {
     }
 
     fn ntpq(&self, question: &str) -> String {
+        self.ntpq_with(&[], question)
+    }
+
+    fn ntpq_with(&self, options: &[&str], question: &str) -> String {
         let root = unpacked::root("ntpsec");
         let mut command = self.network.command();
         command
             .arg("python3")
             .arg(root.join("usr/bin/ntpq"))
+            .args(options)
             .args(["-n", "-c", question, "127.0.0.1"])
             .env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"))
             .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -22,13 +22,23 @@ pub struct World {
 impl World {
     /// Mints: twice the same inventory gives twice the same files with other keys.
     pub fn mint(inventory: &str) -> Self {
-        let inventory = load_str(inventory).unwrap_or_else(|error| panic!("{error}"));
-        let analysis = analyse(&inventory, time::macros::date!(2026 - 11 - 21));
+        let [world] = Self::states([inventory]);
+        world
+    }
+
+    /// What one fleet goes through, with one vault: what an inventory has in common with the one before stays.
+    pub fn states<const N: usize>(inventories: [&str; N]) -> [Self; N] {
         let dir = tempfile::tempdir().expect("a directory");
         let identity = dir.path().join("identity");
         create_identity(&identity).expect("made");
         let mut vault =
             Vault::create(&dir.path().join("vault"), &KeySource::File(identity), &[]).expect("made");
+        inventories.map(|inventory| Self::next(&mut vault, inventory))
+    }
+
+    fn next(vault: &mut Vault, inventory: &str) -> Self {
+        let inventory = load_str(inventory).unwrap_or_else(|error| panic!("{error}"));
+        let analysis = analyse(&inventory, time::macros::date!(2026 - 11 - 21));
         let request = Request {
             inventory: &inventory,
             needs: &|host| analysis.needs(host),
@@ -38,14 +48,12 @@ impl World {
             renewing: None,
             anew: &HashSet::new(),
         };
-        let work = wanted(&request, &State::read(&vault).expect("read")).expect("possible");
-        mint(&mut vault, &work, "test", Digest::of(b""), &()).expect("minted");
-        let state = State::read(&vault).expect("read");
-        assert_eq!(state.symmetric.len(), 1, "one key is what these fleets have");
+        let work = wanted(&request, &State::read(vault).expect("read")).expect("possible");
+        mint(vault, &work, "test", Digest::of(b""), &()).expect("minted");
         Self {
+            state: State::read(vault).expect("read"),
             inventory,
             analysis,
-            state,
         }
     }
 

@@ -6,6 +6,7 @@ mod fleet;
 #[path = "../common/held.rs"]
 mod held;
 mod namespace;
+mod rotation;
 #[path = "../common/unpacked.rs"]
 mod unpacked;
 
@@ -67,11 +68,8 @@ fn watch(client: &mut Daemon<'_>, done: impl Fn(&State, Duration) -> bool) -> (D
     }
 }
 
-fn judged(server_kind: Kind, client_kind: Kind, key_type: &str) {
-    let inventory = inventory(server_kind, client_kind, key_type);
-    let [world, other] = [World::mint(&inventory), World::mint(&inventory)];
-    let (left, right) = namespace::pair();
-    let mut server = Daemon::start(server_kind, "clock", &world, &left);
+/// Waits until a server has a time to give.
+fn serving(server: &mut Daemon<'_>) {
     let start = Instant::now();
     while let Err(said) = server.serves() {
         server.must_run();
@@ -82,6 +80,14 @@ fn judged(server_kind: Kind, client_kind: Kind, key_type: &str) {
         );
         std::thread::sleep(POLL);
     }
+}
+
+fn judged(server_kind: Kind, client_kind: Kind, key_type: &str) {
+    let inventory = inventory(server_kind, client_kind, key_type);
+    let [world, other] = [World::mint(&inventory), World::mint(&inventory)];
+    let (left, right) = namespace::pair();
+    let mut server = Daemon::start(server_kind, "clock", &world, &left);
+    serving(&mut server);
 
     let mut client = Daemon::start(client_kind, "reader", &world, &right);
     let proven = Verdict::Proven {
