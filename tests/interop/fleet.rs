@@ -23,13 +23,12 @@ if pid=$(cat /mnt/pid 2>/dev/null) && kill "$pid" 2>/dev/null; then
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 fi
 mkdir -p /mnt/stats
-exec "$1/sbin/ntpd" -4 -g -c /mnt/ntp.conf -p /mnt/pid -l /mnt/log
+exec "$1/sbin/ntpd" -4 -g -c /mnt/ntp.conf -p /mnt/pid
 "#;
 
 /// What a host's ntp.conf holds before keytrail: what a distribution would say, and a clock source that needs no
 /// radio. A daemon without `tos orphanwait` takes five minutes before it believes the local clock.
-const CONF: &str =
-    "statsdir /mnt/stats/\nfilegen cryptostats file cryptostats type none enable\ntos orphanwait 1\n";
+const CONF: &str = "logfile /mnt/log\nstatsdir /mnt/stats/\nfilegen cryptostats file cryptostats type none enable\ntos orphanwait 1\n";
 
 /// An association as a person would name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,9 +174,10 @@ groups:
         text
     }
 
-    /// Where the daemon is installed.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+    /// Restarts a daemon by hand.
+    pub fn restart(&self, group: &str, role: &str) {
+        let host = self.host(group, role);
+        assert_eq!(host.sh(&format!("sh /mnt/restart {}", self.prefix)), "");
     }
 
     pub fn host(&self, group: &str, role: &str) -> &Host {
