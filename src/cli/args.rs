@@ -94,6 +94,8 @@ keytrail explain CODE tells what a finding means.")]
     Revoke(super::revoke::RevokeArgs),
     /// Let MV clients in again
     Unrevoke(super::revoke::UnrevokeArgs),
+    /// Ask the running daemons whether the fleet authenticates as promised; changes no host
+    Verify(super::verify::VerifyArgs),
     /// Write hosts' files into a directory, for hosts that are not reached over SSH
     Export(super::export::ExportArgs),
     /// Show the SSH host keys of the fleet and compare them with known_hosts; remember those of new hosts

@@ -34,6 +34,7 @@ mod schema;
 mod stored;
 mod trail;
 mod unlock;
+mod verify;
 mod watch;
 
 use args::{Cli, Verb};
@@ -139,6 +140,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Plan(args) => plan::run(args, &mut out),
         Verb::Apply(args) => apply::run(args, &mut out),
         Verb::Rollback(args) => rollback::run(args, &mut out),
+        Verb::Verify(args) => verify::run(args, &mut out),
         Verb::Unlock(args) => unlock::run(args, &mut out),
         Verb::Renew(args) => renew::run(args, &mut out),
         Verb::Rotate(args) => rotate::run(args, &mut out),

@@ -105,8 +105,13 @@ impl SshdLab {
 
     /// Ends the server of that name and starts another with its host key, as after a change of its configuration.
     pub fn restart(&mut self, name: &str, extra: &[&str]) -> Result<&Sshd, SshdError> {
-        self.hosts.retain(|host| host.name != name);
+        self.stop(name);
         self.start(name, extra)
+    }
+
+    /// Ends the server of that name; the client's files go on naming its port.
+    pub fn stop(&mut self, name: &str) {
+        self.hosts.retain(|host| host.name != name);
     }
 
     fn launch(&self, name: &str, dir: &Path, key: &Path, extra: &[&str]) -> Result<Sshd, SshdError> {
