@@ -42,11 +42,11 @@ impl Asked {
             lab.start(host, &[&line]);
             let etc = lab.dir.path().join("hosts").join(host).join("etc");
             fs::create_dir_all(&etc).expect("a root directory");
-            let stats = lab.dir.path().join("hosts").join(host).join("stats");
-            fs::create_dir_all(&stats).expect("a directory");
+            let written = lab.dir.path().join("hosts").join(host).join("stats");
+            fs::create_dir_all(&written).expect("a directory");
             fs::write(etc.join("ntp.conf"), "statsdir /stats/\n").expect("ntp.conf");
             if let Ok(said) = fs::read(format!("{golden}/{state}.cryptostats.txt")) {
-                fs::write(stats.join("cryptostats"), said).expect("cryptostats");
+                fs::write(written.join("cryptostats"), said).expect("cryptostats");
             }
         }
         let inventory = lab.dir.path().join("fleet.yaml");
