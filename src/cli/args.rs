@@ -94,6 +94,8 @@ keytrail explain CODE tells what a finding means.")]
     Revoke(super::revoke::RevokeArgs),
     /// Let MV clients in again
     Unrevoke(super::revoke::UnrevokeArgs),
+    /// Tell where every host stands: generation, certificate, drift, authentication; changes no host
+    Status(super::status::StatusArgs),
     /// Ask the running daemons whether the fleet authenticates as promised; changes no host
     Verify(super::verify::VerifyArgs),
     /// Write hosts' files into a directory, for hosts that are not reached over SSH

@@ -98,12 +98,7 @@ pub fn from_parts(
     args: &FleetArgs,
     out: &Out,
 ) -> Result<Fleet, Failure> {
-    let templates = match &args.templates {
-        None => Templates::embedded(),
-        Some(dir) => Templates::load(dir).map_err(|error| {
-            Failure::new(format!("the templates in {} cannot be used", dir.display())).because(&*error)
-        })?,
-    };
+    let templates = templates(args)?;
     let hosts = select(&inventory, &analysis, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
@@ -138,6 +133,43 @@ pub fn from_parts(
         timeout: args.timeout,
         source,
     })
+}
+
+/// A fleet of what was minted already, for who only looks.
+pub fn as_minted(
+    inventory: Inventory,
+    analysis: Analysis,
+    vault: Vault,
+    paths: &[PathBuf],
+    args: &FleetArgs,
+    out: &Out,
+) -> Result<Fleet, Failure> {
+    let (inventory, analysis) = in_force(inventory, analysis, &vault)?;
+    let state = State::read(&vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
+    let hosts = select(&inventory, &analysis, args, out)?;
+    Ok(Fleet {
+        source: Source::new(args, paths, vault.path())?,
+        inventory: Arc::new(inventory),
+        analysis,
+        vault: Mutex::new(vault),
+        lock: None,
+        state,
+        templates: templates(args)?,
+        given: mint::Given::default(),
+        care: Care::default(),
+        hosts,
+        jobs: args.jobs.into(),
+        timeout: args.timeout,
+    })
+}
+
+fn templates(args: &FleetArgs) -> Result<Templates, Failure> {
+    match &args.templates {
+        None => Ok(Templates::embedded()),
+        Some(dir) => Templates::load(dir).map_err(|error| {
+            Failure::new(format!("the templates in {} cannot be used", dir.display())).because(&*error)
+        }),
+    }
 }
 
 /// The inventory as it is in force: as written, with the ids that symmetric keys have come to by rotation.

@@ -31,6 +31,7 @@ mod rotate;
 mod rotating;
 mod runtime;
 mod schema;
+mod status;
 mod stored;
 mod trail;
 mod unlock;
@@ -141,6 +142,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Apply(args) => apply::run(args, &mut out),
         Verb::Rollback(args) => rollback::run(args, &mut out),
         Verb::Verify(args) => verify::run(args, &mut out),
+        Verb::Status(args) => status::run(args, &mut out),
         Verb::Unlock(args) => unlock::run(args, &mut out),
         Verb::Renew(args) => renew::run(args, &mut out),
         Verb::Rotate(args) => rotate::run(args, &mut out),

@@ -1,0 +1,431 @@
+//! `keytrail status`: where every host of the fleet stands. Changes no host, mints nothing.
+
+mod prometheus;
+mod text;
+
+use super::args::{FleetArgs, Format};
+use super::fleet::{self, Fleet, vault_failure};
+use super::load::{self, Loaded};
+use super::out::Out;
+use super::progress::Progress;
+use super::{Answer, Failure, planning, runtime, verify};
+use crate::apply::PhaseError;
+use crate::apply::verify::Level;
+use crate::inventory::{HostId, Inventory};
+use crate::plan::{HostPlan, Summary};
+use crate::rotate::record::{Pending, Rotations};
+use crate::trail::Analysis;
+use crate::vault::{ArtifactKind, Snapshot, Vault, Verified};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const DAY: i64 = 86_400;
+
+/// `status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail status fleet.yaml                    every host is looked at: files, links, modes, configuration
+  keytrail status fleet.yaml --verify           and its daemon is asked, too
+  keytrail status fleet.yaml --offline          from the vault alone, at once
+  keytrail status fleet.yaml --offline --format prometheus -o /var/lib/node_exporter/keytrail.prom
+
+The table has the hosts in trouble first: out of reach, an expired certificate, not authenticated when last asked, files
+that are not as they should be, a rotation that is not there yet, a certificate that ends soon.
+
+Exit status 1: some host is in trouble.")]
+pub struct StatusArgs {
+    /// Which hosts
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Only what the vault knows: no host is looked at
+    #[arg(long, conflicts_with = "verify")]
+    pub offline: bool,
+    /// Ask the daemons, too, instead of telling what they last said
+    #[arg(long)]
+    pub verify: bool,
+    /// Certificates that end within so many days are trouble
+    #[arg(long, value_name = "DAYS", default_value = "30d", value_parser = days)]
+    pub expiring: i64,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+    /// Write it to a file, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What `status` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    Text,
+    /// For programs; docs/status.md
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// For node_exporter's textfile collector
+    Prometheus,
+}
+
+/// `30d`, `30`.
+fn days(text: &str) -> Result<i64, String> {
+    text.strip_suffix('d')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|days| (0..=36_500).contains(days))
+        .ok_or_else(|| format!("'{text}' is no number of days (30d)"))
+}
+
+/// Where a host stands.
+#[derive(Debug, Serialize)]
+struct Row {
+    host: String,
+    role: &'static str,
+    group: Option<String>,
+    /// The vault's generation it was last brought to.
+    generation: Option<u32>,
+    /// Of its own certificate, Unix seconds.
+    certificate_ends: Option<i64>,
+    certificate_days: Option<i64>,
+    /// What is not as it should be on the host; empty: nothing; absent: it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<String>,
+    /// What its daemon was last seen to do.
+    verified: Option<Seen>,
+    /// What is wrong, the worst first.
+    trouble: Vec<String>,
+    #[serde(skip)]
+    severity: u8,
+    #[serde(skip)]
+    reached: Option<bool>,
+}
+
+/// What a daemon was seen to do.
+#[derive(Debug, Serialize)]
+struct Seen {
+    at: i64,
+    level: String,
+    good: bool,
+    detail: String,
+}
+
+/// Everything `status` answers.
+#[derive(Debug, Serialize)]
+struct Status {
+    version: u32,
+    /// When, Unix seconds.
+    at: i64,
+    /// The vault's latest generation; 0: nothing was minted yet.
+    generation: u32,
+    offline: bool,
+    hosts: Vec<Row>,
+    /// Rotations that are not everywhere yet.
+    pending: Vec<Pending>,
+}
+
+pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let paths = load::paths(&args.fleet.inventory)?;
+    let (inventory, analysis) = match load::load(&paths, Format::Text, out)? {
+        // Whatever is wrong with the trails: hosts stand where they stand.
+        Loaded::Good(inventory, analysis) => (*inventory, *analysis),
+        Loaded::Malformed => return Ok(Answer::Unusable),
+    };
+    let path = fleet::vault_path(&args.fleet.vault, &paths);
+    let mut vault = if args.offline && !has_sealed_states(&path) {
+        Vault::open_locked(&path).map_err(|error| vault_failure("cannot open the vault", &error))?
+    } else {
+        fleet::open_vault(&path, args.fleet.vault.identity.as_deref(), false, out)?
+    };
+    let cannot = |error| vault_failure("cannot read the vault", &error);
+    let pending = if vault.states().map_err(cannot)?.is_empty() {
+        Vec::new()
+    } else {
+        let applied = vault.applied().map_err(cannot)?;
+        let rotations = Rotations::read(&vault).map_err(cannot)?;
+        rotations.pending(&applied, &|host| inventory.find(host).is_some())
+    };
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let (looked, rows) = if args.offline {
+        let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
+        let snapshot = vault.snapshot().map_err(cannot)?;
+        let facts = Facts::new(&vault, snapshot, &pending)?;
+        let rows = hosts.iter().map(|&host| facts.row(&inventory, &analysis, host));
+        (HashMap::new(), rows.collect())
+    } else {
+        let mut fleet = fleet::as_minted(inventory, analysis, vault, &paths, &args.fleet, out)?;
+        let all = fleet.hosts.clone();
+        // What a host should look like is not known before anything was minted for it.
+        let known = |host: &HostId| {
+            let name = &fleet.inventory.host(*host).name;
+            !fleet.analysis.needs(*host).autokey || fleet.state.snapshot.files(name).next().is_some()
+        };
+        let known: Vec<HostId> = all.iter().copied().filter(known).collect();
+        fleet.hosts = known;
+        let looked = look(&fleet, out)?;
+        if args.verify {
+            ask(&fleet, out)?;
+        }
+        vault = fleet
+            .vault
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let facts = Facts::new(&vault, fleet.state.snapshot, &pending)?;
+        let rows = all
+            .iter()
+            .map(|&host| facts.row(&fleet.inventory, &fleet.analysis, host));
+        (looked, rows.collect::<Vec<_>>())
+    };
+    let mut status = Status {
+        version: 1,
+        at: now,
+        generation: vault.latest().map_err(cannot)?.map_or(0, |latest| latest.0),
+        offline: args.offline,
+        hosts: rows,
+        pending,
+    };
+    judge(&mut status, looked, args.expiring);
+    let good = status.hosts.iter().all(|row| row.trouble.is_empty());
+    say(args, &status, out)?;
+    Ok(if good { Answer::Yes } else { Answer::No })
+}
+
+/// Whether the vault keeps something that only its key opens. A vault that cannot be read says so when it is opened.
+fn has_sealed_states(path: &Path) -> bool {
+    Vault::open_locked(path)
+        .and_then(|vault| vault.states())
+        .is_ok_and(|states| !states.is_empty())
+}
+
+/// What the vault knows of hosts.
+struct Facts<'p> {
+    snapshot: Snapshot,
+    applied: HashMap<Box<str>, crate::vault::Applied>,
+    verified: HashMap<Box<str>, Verified>,
+    waiting: HashMap<&'p str, &'p Pending>,
+}
+
+impl<'p> Facts<'p> {
+    fn new(vault: &Vault, snapshot: Snapshot, pending: &'p [Pending]) -> Result<Self, Failure> {
+        let cannot = |error| vault_failure("cannot read the vault", &error);
+        let hosts = pending
+            .iter()
+            .rev()
+            .flat_map(|pending| pending.hosts.iter().map(move |host| (host.as_str(), pending)));
+        Ok(Self {
+            snapshot,
+            applied: vault.applied().map_err(cannot)?,
+            verified: vault.verified().map_err(cannot)?,
+            waiting: hosts.collect(),
+        })
+    }
+
+    fn row(&self, inventory: &Inventory, analysis: &Analysis, id: HostId) -> Row {
+        let name = &*inventory.host(id).name;
+        let needs = analysis.needs(id);
+        let own = |kind| kind == ArtifactKind::Certificate;
+        let ends = self
+            .snapshot
+            .files(name)
+            .filter(|(_, artifact)| own(artifact.kind))
+            .filter_map(|(_, artifact)| artifact.not_after)
+            .min();
+        let mut row = Row {
+            host: name.to_owned(),
+            role: if inventory.is_trusted(id) {
+                "trusted host"
+            } else if needs.serves {
+                "server"
+            } else {
+                "client"
+            },
+            group: inventory.group_of(id).map(|group| group.name.to_string()),
+            generation: self.applied.get(name).map(|applied| applied.generation.0),
+            certificate_ends: ends,
+            certificate_days: None,
+            drift: None,
+            verified: self.verified.get(name).map(|seen| Seen {
+                at: seen.at,
+                level: seen.level.clone(),
+                good: seen.good,
+                detail: seen.detail.clone(),
+            }),
+            trouble: Vec::new(),
+            severity: 0,
+            reached: None,
+        };
+        if let Some(seen) = row.verified.as_ref().filter(|seen| !seen.good) {
+            let said = format!("when last asked: {}", seen.detail);
+            row.add(5, said);
+        }
+        if let Some(pending) = self.waiting.get(name) {
+            row.add(3, pending_words(pending));
+        }
+        if row.generation.is_none() {
+            row.add(1, "nothing was applied to it yet".to_owned());
+        }
+        row
+    }
+}
+
+fn pending_words(pending: &Pending) -> String {
+    let bite = pending.fails_by.map_or(String::new(), |by| {
+        format!(", it fails by {} at the latest", day_and_time(by))
+    });
+    format!("{} is pending{bite}: {}", pending.subject, pending.command)
+}
+
+impl Row {
+    /// One more thing that is wrong.
+    fn add(&mut self, severity: u8, trouble: String) {
+        if severity > self.severity {
+            self.severity = severity;
+            self.trouble.insert(0, trouble);
+        } else {
+            self.trouble.push(trouble);
+        }
+    }
+}
+
+/// What was seen on a host, or why it was not.
+type Looked = HashMap<String, Result<HostPlan, PhaseError>>;
+
+/// Looks at the hosts that anything was minted for.
+fn look(fleet: &Fleet, out: &Out) -> Result<Looked, Failure> {
+    runtime::run(async |cancel| {
+        let limits = crate::apply::Limits {
+            jobs: fleet.jobs,
+            ..crate::apply::Limits::default()
+        };
+        let connections = planning::connections(&fleet.inventory, limits)?;
+        let progress = Arc::new(Progress::new(out));
+        let planned = planning::plan(fleet, &connections, &progress, &cancel).await?;
+        let plans = planned.plan.hosts.into_iter();
+        let mut looked: Looked = plans.map(|plan| (plan.host.clone(), Ok(plan))).collect();
+        looked.extend(planned.missed.into_iter().map(|(host, error)| (host, Err(error))));
+        Ok(looked)
+    })
+}
+
+/// Asks the daemons that want to be looked at; the vault remembers what they said.
+fn ask(fleet: &Fleet, out: &Out) -> Result<(), Failure> {
+    let wanted = |host: &&HostId| fleet.inventory.entry(**host).settings.verify != Level::None;
+    let hosts: Vec<HostId> = fleet.hosts.iter().filter(wanted).copied().collect();
+    let jobs = u16::try_from(fleet.jobs).unwrap_or(u16::MAX);
+    let once = (Level::Auth, Duration::ZERO);
+    let seen = verify::look(
+        &fleet.inventory,
+        &fleet.analysis,
+        &fleet.state,
+        &hosts,
+        once,
+        jobs,
+        out,
+    )?;
+    let mut vault = fleet
+        .vault
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    verify::remember(&mut vault, &seen, Level::Auth);
+    Ok(())
+}
+
+/// What is wrong beyond what the vault knows, and the order.
+fn judge(status: &mut Status, mut looked: Looked, expiring: i64) {
+    for row in &mut status.hosts {
+        row.certificate_days = row
+            .certificate_ends
+            .map(|ends| (ends - status.at).div_euclid(DAY));
+        match row.certificate_days {
+            Some(days) if days < 0 => row.add(6, format!("its certificate ended {} days ago", -days)),
+            Some(days) if days < expiring => row.add(2, format!("its certificate ends in {days} days")),
+            _ => {}
+        }
+        match looked.remove(&row.host) {
+            None => {}
+            Some(Ok(plan)) => {
+                row.reached = Some(true);
+                let drift = drift(&plan);
+                if !drift.is_empty() {
+                    row.add(4, format!("not as it should be: {drift}"));
+                }
+                row.drift = Some(drift);
+            }
+            Some(Err(error)) => {
+                row.reached = Some(!matches!(error, PhaseError::Unreachable(_)));
+                row.add(7, error.to_string());
+            }
+        }
+    }
+    status.hosts.sort_by_key(|row| Reverse(row.severity));
+}
+
+/// What an apply would change, in a few words.
+fn drift(plan: &HostPlan) -> String {
+    let summary = Summary::of(std::slice::from_ref(plan), 0);
+    let counted = [
+        (summary.files, "media file"),
+        (summary.links, "link"),
+        (summary.confs, "configuration file"),
+        (summary.fixes, "mode or owner"),
+    ];
+    let mut parts: Vec<String> = counted
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| super::out::counted(*count, what))
+        .collect();
+    if parts.is_empty() && plan.is_changed() {
+        parts.push("a restart is due".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn say(args: &StatusArgs, status: &Status, out: &mut Out) -> Result<(), Failure> {
+    let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
+    let text = match args.format {
+        Form::Text => text::text(status, args.output.is_none() && out.color()),
+        Form::Prometheus => prometheus::text(status),
+        Form::Json => serde_json::to_string_pretty(status).map_err(|error| cannot(&error))? + "\n",
+        Form::Yaml => serde_yaml::to_string(status).map_err(|error| cannot(&error))?,
+    };
+    match &args.output {
+        None => out.bytes(text.as_bytes()),
+        Some(path) => write(path, &text),
+    }
+}
+
+/// Whoever reads the file sees the old text or the new one, never half of it.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot write {}", path.display())).because(&error);
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(failed)?;
+    let open = std::fs::Permissions::from_mode(0o644);
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.as_file().set_permissions(open))
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed)?;
+    file.persist(path).map(drop).map_err(|error| failed(error.error))
+}
+
+/// `2026-12-01 04:38 UTC`.
+fn day_and_time(at: i64) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    time::OffsetDateTime::from_unix_timestamp(at)
+        .ok()
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_else(|| at.to_string())
+}
+
+/// The groups of the hosts, for who counts by them.
+fn groups(status: &Status) -> usize {
+    let groups: HashSet<_> = status.hosts.iter().filter_map(|row| row.group.as_ref()).collect();
+    groups.len()
+}

@@ -1,0 +1,111 @@
+//! `keytrail status` on eight real SSH servers.
+
+mod common;
+
+use common::site::Site;
+use std::fs;
+
+fn json(said: &str) -> serde_json::Value {
+    serde_json::from_str(said).unwrap_or_else(|why| panic!("{why}: {said}"))
+}
+
+fn host<'a>(status: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let hosts = status["hosts"].as_array().expect("hosts");
+    hosts.iter().find(|row| row["host"] == name).expect("the host")
+}
+
+#[test]
+fn the_fleet_at_a_glance() {
+    let mut site = Site::new();
+    let (status, said) = site.keytrail("status", &[]);
+    assert_eq!(status, 2, "without a vault nothing is known: {said}");
+    assert_eq!(site.keytrail("apply", &[]).0, 0);
+
+    let (status, said) = site.keytrail("status", &[]);
+    assert_eq!(status, 0, "{said}");
+    assert!(
+        said.contains("8 hosts in 3 groups, generation 1: all in order."),
+        "{said}"
+    );
+    let (status, said) = site.keytrail("status", &["--format", "json", "--quiet"]);
+    assert_eq!(status, 0, "{said}");
+    let found = json(&said);
+    assert_eq!(found["version"], 1);
+    assert_eq!(host(&found, "mort")["role"], "trusted host");
+    assert_eq!(host(&found, "yellow")["role"], "server");
+    assert_eq!(host(&found, "leaf01")["role"], "client");
+    assert_eq!(host(&found, "leaf01")["generation"], 1);
+    assert_eq!(host(&found, "leaf01")["certificate_days"], 364);
+    assert_eq!(host(&found, "leaf01")["drift"], "");
+
+    // Somebody edits a file, somebody else loosens a mode, one host is gone.
+    let conf = site.etc("leaf02").join("ntp/keytrail.conf");
+    let text = fs::read_to_string(&conf).expect("the configuration");
+    fs::write(&conf, text + "server 192.0.2.99\n").expect("written");
+    site.lab.servers.stop("leaf03");
+    let (status, said) = site.keytrail("status", &[]);
+    assert_eq!(status, 1, "{said}");
+    assert!(
+        said.contains("not as it should be: 1 configuration file"),
+        "{said}"
+    );
+    assert!(said.contains("2 in trouble"), "{said}");
+    let first = said
+        .lines()
+        .position(|line| line.trim_start().starts_with("leaf03"));
+    let second = said
+        .lines()
+        .position(|line| line.trim_start().starts_with("leaf02"));
+    let rest = said
+        .lines()
+        .position(|line| line.trim_start().starts_with("mort"));
+    assert!(first < second && second < rest, "the worst first: {said}");
+
+    // From the vault alone nothing of that is known.
+    let (status, said) = site.keytrail("status", &["--offline"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("from the vault alone: all in order"), "{said}");
+    let (status, said) = site.keytrail("status", &["--offline", "--expiring", "400d"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("its certificate ends in 364 days"), "{said}");
+}
+
+#[test]
+fn metrics_are_written_whole() {
+    let site = Site::new();
+    assert_eq!(site.keytrail("apply", &[]).0, 0);
+    let file = site.dir().join("keytrail.prom");
+    let path = file.to_str().expect("text");
+    let (status, said) = site.keytrail("status", &["--format", "prometheus", "-o", path, "--quiet"]);
+    assert_eq!((status, said.as_str()), (0, ""));
+    let text = fs::read_to_string(&file).expect("the metrics");
+    let mut families = Vec::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# ") {
+            families.push(rest.split(' ').nth(1).expect("a name").to_owned());
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').expect("a value");
+        value.parse::<f64>().unwrap_or_else(|why| panic!("{why}: {line}"));
+        let family = name.split('{').next().expect("a name");
+        assert_eq!(families.last().map(String::as_str), Some(family), "{line}");
+        assert_eq!(name.contains('{'), name.ends_with("\"}"), "{line}");
+    }
+    assert!(
+        text.contains("keytrail_host_info{host=\"mort\",role=\"trusted host\",group=\"red\"} 1\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("keytrail_host_drift{host=\"leaf04\"} 0\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("keytrail_host_generation{host=\"leaf04\"} 1\n"),
+        "{text}"
+    );
+    // Whatever cannot be written leaves what was there.
+    let (status, said) = site.keytrail("status", &["-o", "/nonexistent/keytrail.prom"]);
+    assert_eq!(status, 2, "{said}");
+    let (status, said) = site.keytrail("status", &["--expiring", "soon"]);
+    assert_eq!(status, 2, "{said}");
+}
