@@ -51,6 +51,8 @@ fn provisions_eight_ssh_hosts_and_cleans_up() {
         "8 hosts: 8 to change, 0 unchanged",
         "8 hosts: 8 changed",
         "No changes: all 8 hosts are as the inventory says.",
+        "keytrail rotate identity --group green",
+        "8 hosts in 3 groups, generation 2: all in order.",
         "crypto pw [redacted] host leaf01",
     ] {
         assert!(text.contains(part), "'{part}' is missing: {text}");

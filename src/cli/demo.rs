@@ -1,17 +1,18 @@
 //! `keytrail demo`: the sample fleet on throw-away hosts of this machine, from check to a second apply.
 
 use super::apply::{self, Applied};
-use super::args::{Demo as Args, FleetArgs, InventoryArgs, VaultArgs};
+use super::args::{Cli, Demo as Args, FleetArgs, InventoryArgs, VaultArgs, Verb};
 use super::out::Out;
 use super::rollout::{RolloutArgs, Verify};
 use super::stored::Source;
-use super::{Answer, Failure, check, fleet, outcome, plan};
+use super::{Answer, Failure, check, fleet, outcome, plan, rotate, status};
 use crate::apply::Report;
 use crate::demo::sshd::SshdLab;
 use crate::inventory::{self, Connection, Inventory, Ssh};
 use crate::plan::render;
 use crate::trail;
 use crate::vault::{self, KeySource, Vault};
+use clap::Parser as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,7 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
     let identity = dir.join("identity.agekey");
     vault::create_identity(&identity)
         .map_err(|error| fleet::vault_failure("cannot make a vault key", &error))?;
-    let key = KeySource::File(identity);
+    let key = KeySource::File(identity.clone());
     let prepare = |inventory: &Inventory, out: &Out| {
         let open = || {
             let opened = if vault.exists() {
@@ -141,6 +142,32 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
         return Ok(Answer::No);
     }
 
+    let words = |verb: &[&str]| -> Vec<String> {
+        let more = [
+            "--vault",
+            &vault.to_string_lossy(),
+            "--identity",
+            &identity.to_string_lossy(),
+        ]
+        .map(str::to_owned);
+        let verb = verb.iter().map(|&word| word.to_owned());
+        verb.chain([as_written(dir).to_string_lossy().into_owned()])
+            .chain(more)
+            .collect()
+    };
+    write_as_text(dir, lab.as_ref())?;
+    title(
+        out,
+        "keytrail rotate identity --group green: a new group key, from howland down",
+    )?;
+    if verb(&words(&["rotate", "identity", "--group", "green"]), out)? != Answer::Yes {
+        return Ok(Answer::No);
+    }
+    title(out, "keytrail status")?;
+    if verb(&words(&["status"]), out)? != Answer::Yes {
+        return Ok(Answer::No);
+    }
+
     title(
         out,
         "What is where: a trusted host, an intermediate server, a leaf that serves nobody",
@@ -162,6 +189,38 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
     }
     drop(lab);
     Ok(Answer::Yes)
+}
+
+/// Runs a verb as from the command line.
+fn verb(words: &[String], out: &mut Out) -> Result<Answer, Failure> {
+    let words = std::iter::once("keytrail".to_owned()).chain(words.iter().cloned());
+    let parsed = Cli::try_parse_from(words).map_err(|error| Failure::new(error.to_string()))?;
+    match &parsed.verb {
+        Verb::Rotate(args) => rotate::run(args, out),
+        Verb::Status(args) => status::run(args, out),
+        _ => Err(Failure::new("the demo has no such verb")),
+    }
+}
+
+/// The sample with these hosts' connection, as a person would write it.
+fn as_written(dir: &Path) -> PathBuf {
+    dir.join("fleet.yaml")
+}
+
+fn write_as_text(dir: &Path, lab: Option<&SshdLab>) -> Result<(), Failure> {
+    let connection = match lab {
+        None => "  connection: local\n".to_owned(),
+        Some(lab) => format!(
+            "  ssh: {{ host: \"{{host}}\", config: {} }}\n",
+            lab.config().display()
+        ),
+    };
+    let root = format!("  root: \"{}\"\n", root(dir, "{host}").display());
+    let text = SAMPLE
+        .replace("  ssh: { user: root }\n", &(connection + &root))
+        .replace("  restart: systemctl restart ntp\n", "  restart: \":\"\n");
+    let file = as_written(dir);
+    fs::write(&file, text).map_err(|error| cannot("write", &file, &error))
 }
 
 /// These hosts have no daemon to look at.
