@@ -399,7 +399,7 @@ pub fn words(pending: &Pending) -> String {
     let until = match pending.fails_by {
         Some(at) if at <= now => "\n  Their packets are refused until then.".to_owned(),
         Some(at) => format!(
-            "\n  They go on with the old until they are examined anew, each at a moment of its own, the last by {} UTC, and fail then.",
+            "\n  Those that were not restarted go on with the old until they are examined anew, each at a moment of its own, the last by {} UTC, and fail then; one that was (rolled back, or rebooted) is refused by its servers at once.",
             moment(at)
         ),
         None => String::new(),
