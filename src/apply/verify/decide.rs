@@ -1,7 +1,7 @@
 //! Whether to go on waiting.
 
 use super::ask::program;
-use super::{Level, SETTLE, Verification, Verified};
+use super::{Level, Verification, Verified};
 use crate::apply::PhaseError;
 use std::time::Duration;
 
@@ -29,23 +29,14 @@ pub(super) fn decide(now: &Verified, level: Level) -> Decision {
 }
 
 /// Why a daemon that came up does not count as started after all.
-pub(super) fn settled(
-    what: &Verification,
-    first: &Verified,
-    now: &Verified,
-    since: Option<i64>,
-) -> Option<PhaseError> {
+pub(super) fn settled(what: &Verification, first: &Verified, now: &Verified) -> Option<PhaseError> {
     let name = program(what.implementation);
-    let before = &first.daemon.processes;
-    if !before.is_empty() && !before.iter().any(|pid| now.daemon.processes.contains(pid)) {
+    if !same_run(first, now) {
         let help =
             "something starts it again and again: look at its log, and at what its service manager says";
-        return Some(now.failed(
-            format!("{name} came up and has ended within {} s", SETTLE.as_secs()),
-            &[help.to_owned()],
-        ));
+        return Some(now.failed(format!("{name} came up and has ended since"), &[help.to_owned()]));
     }
-    if since.is_some() && first.not_restarted {
+    if first.not_restarted {
         let help = [
             "only a restart makes it read its keys: have `restart` stop the daemon and start it again"
                 .to_owned(),
@@ -57,6 +48,17 @@ pub(super) fn settled(
         ));
     }
     None
+}
+
+/// Whether it is still the daemon that was seen first. One that went into the background in between has another process,
+/// which began at the same time.
+fn same_run(first: &Verified, now: &Verified) -> bool {
+    let before = &first.daemon.processes;
+    let began_together = match (first.daemon.started, now.daemon.started) {
+        (Some(first), Some(now)) => (now - first).abs() <= 1,
+        _ => false,
+    };
+    before.is_empty() || began_together || before.iter().any(|pid| now.daemon.processes.contains(pid))
 }
 
 /// The time for it is over.

@@ -74,19 +74,31 @@ pub struct Promised {
     pub key_made: Option<i64>,
 }
 
-/// Time for a daemon to come up after its restart command has returned.
-const START: Duration = Duration::from_secs(10);
-/// Time it must stay up to count as started: what ends a daemon at its start (a wrong password, a damaged key, a port
-/// that is taken) does so within the first second (measured); the rest is margin for a slow machine.
-const SETTLE: Duration = Duration::from_secs(5);
+/// How patient [`verify`] is.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Time for a daemon to come up after its restart command has returned.
+    start: Duration,
+    /// Time it must stay up to count as started: what ends a daemon at its start (a wrong password, a damaged key, a
+    /// port that is taken) does so within the first second (measured); the rest is margin for a slow machine.
+    settle: Duration,
+    /// Between two looks at one that is not up yet.
+    again: Duration,
+}
+
+const PACE: Pace = Pace {
+    start: Duration::from_secs(10),
+    settle: Duration::from_secs(5),
+    again: Duration::from_secs(1),
+};
 
 impl Verification {
     /// The longest that [`verify`] takes at `level`.
     pub fn longest(&self, level: Level) -> Duration {
         match level {
             Level::None => Duration::ZERO,
-            Level::Start => START + SETTLE + 2 * ask::LIMIT,
-            Level::Auth => START + SETTLE + 2 * ask::LIMIT + self.limit,
+            Level::Start => PACE.start + PACE.settle + 2 * ask::LIMIT,
+            Level::Auth => self.longest(Level::Start) + self.limit,
         }
     }
 }
@@ -106,24 +118,31 @@ pub async fn verify(
     if level == Level::None {
         return Ok(Verified::nothing(what));
     }
+    verify_at(PACE, host, what, level, since).await
+}
+
+async fn verify_at(
+    pace: Pace,
+    host: &impl Remote,
+    what: &Verification,
+    level: Level,
+    since: Option<i64>,
+) -> Result<Verified, PhaseError> {
     let begun = Instant::now();
     let mut seen = ask::ask(host, what, since).await?;
-    while !judge::judge(what, &seen, since).daemon.running && begun.elapsed() < START {
-        sleep(Duration::from_secs(1)).await;
+    while !judge::judge(what, &seen, since).daemon.running && begun.elapsed() < pace.start {
+        sleep(pace.again).await;
         seen = ask::ask(host, what, since).await?;
     }
     let first = judge::judge(what, &seen, since);
     if let Some(error) = first.not_started(what) {
         return Err(error);
     }
-    sleep(SETTLE).await;
+    sleep(pace.settle).await;
     loop {
         seen = ask::ask(host, what, since).await?;
         let now = judge::judge(what, &seen, since);
-        if let Some(error) = now
-            .not_started(what)
-            .or_else(|| settled(what, &first, &now, since))
-        {
+        if let Some(error) = now.not_started(what).or_else(|| settled(what, &first, &now)) {
             return Err(error);
         }
         match decide(&now, level) {
