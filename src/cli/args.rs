@@ -130,6 +130,12 @@ first.")]
     /// Explain one host: where its trails lead, what each hop proves, what it must hold and why
     #[command(after_help = "Example:\n  keytrail trail leaf01 fleet.yaml")]
     Trail(Trail),
+    /// Care for the vault: who can open it, backups, new keys, old generations, damage
+    Vault(super::vault::VaultVerb),
+    /// Who applied what, when, with what result
+    History(super::history::HistoryArgs),
+    /// What differs between two generations of the vault, host by host; never a value
+    Diff(super::diff::DiffArgs),
     /// Make key media in a directory, with the options of ntp-keygen
     Keygen(Box<super::keygen::KeygenArgs>),
     /// Write the manual pages, for packagers
@@ -265,9 +271,17 @@ pub struct VaultArgs {
     /// The vault [default: the inventory's name with .vault, beside it]
     #[arg(long, value_name = "FILE")]
     pub vault: Option<PathBuf>,
-    /// File with the age identity that opens the vault [default: one per vault below the user's configuration]
-    #[arg(long, value_name = "FILE", env = "KEYTRAIL_IDENTITY")]
+    /// File with the age identity that opens the vault [env: KEYTRAIL_IDENTITY] [default:
+    /// keytrail/identity.agekey below the user's configuration]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["passphrase_file", "key_command"])]
     pub identity: Option<PathBuf>,
+    /// File with the passphrase that opens the vault, '-' for standard input [env: KEYTRAIL_PASSPHRASE_FILE]
+    #[arg(long, value_name = "FILE", conflicts_with = "key_command")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Command that prints the age identity or the passphrase; words separated by blanks, no shell
+    /// [env: KEYTRAIL_KEY_COMMAND]
+    #[arg(long, value_name = "COMMAND")]
+    pub key_command: Option<String>,
     /// Wait so long for another keytrail that holds the vault
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u32,

@@ -7,6 +7,7 @@ use super::out::{Out, counted};
 use super::progress::Progress;
 use super::rollout::RolloutArgs;
 use super::stored::Source;
+pub use super::vault::key::{lock_vault, open_vault, vault_failure, vault_path};
 use super::{Answer, Failure};
 use crate::apply::Rollout;
 use crate::digest::Digest;
@@ -16,10 +17,10 @@ use crate::ntpconf::Templates;
 use crate::plan::HostPlan;
 use crate::rotate::{departed::departed, order, renumber::Renumbering};
 use crate::trail::{self, Analysis};
-use crate::vault::{self, ArtifactKind, GenerationId, KeySource, Lock, SecretKind, Vault};
+use crate::vault::{self, ArtifactKind, GenerationId, Lock, SecretKind, Vault};
 use indexmap::IndexMap;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ pub fn prepare(args: &FleetArgs, format: Format, out: &mut Out) -> Result<Result
     }
     let vault_path = vault_path(&args.vault, &paths);
     let source = Source::new(args, &paths, &vault_path)?;
-    let open = || open_vault(&vault_path, args.vault.identity.as_deref(), true, out);
+    let open = || open_vault(&vault_path, &args.vault, true, out);
     from_parts(*inventory, *analysis, open, source, args, out).map(Ok)
 }
 
@@ -244,72 +245,6 @@ impl Fleet {
             .snapshot
             .generation
             .map_or(0, |GenerationId(number)| number.into())
-    }
-}
-
-/// The vault's file: as given, else beside the first inventory file.
-pub fn vault_path(args: &VaultArgs, inventory: &[PathBuf]) -> PathBuf {
-    args.vault
-        .clone()
-        .unwrap_or_else(|| Vault::beside(inventory.first().map_or(Path::new("keytrail.yaml"), |path| path)))
-}
-
-/// Holds the vault for this process, waiting for it as long as asked.
-pub fn lock_vault(path: &Path, args: &VaultArgs) -> Result<Lock, Failure> {
-    // No option takes a secret in the argument itself where the vault is needed.
-    let words: Vec<_> = std::env::args_os()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    Lock::take(path, &words.join(" "), Duration::from_secs(args.wait.into()))
-        .map_err(|error| vault_failure("the vault is not free", &error))
-}
-
-/// Opens the vault; with `create`, makes vault and key where there are none, and says so.
-pub fn open_vault(path: &Path, identity: Option<&Path>, create: bool, out: &Out) -> Result<Vault, Failure> {
-    let identity = match identity {
-        Some(path) => path.to_owned(),
-        None => vault::default_identity(&config_home()?),
-    };
-    let key = KeySource::File(identity.clone());
-    if path.exists() || !create {
-        return Vault::open(path, &key).map_err(|error| vault_failure("cannot open the vault", &error));
-    }
-    if !identity.exists() {
-        vault::create_identity(&identity)
-            .map_err(|error| vault_failure("cannot make a key for the vault", &error))?;
-        out.note(&format!(
-            "Made a vault key: {}\n  Keep a copy of it in a safe place: without it nobody can read the vault, with it anybody can.",
-            identity.display()
-        ));
-    }
-    let vault =
-        Vault::create(path, &key, &[]).map_err(|error| vault_failure("cannot make the vault", &error))?;
-    out.note(&format!("Made the vault: {}", path.display()));
-    Ok(vault)
-}
-
-fn config_home() -> Result<PathBuf, Failure> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_CONFIG_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
-        .ok_or_else(|| {
-            Failure::new(
-                "where the vault's key is kept is not known: neither XDG_CONFIG_HOME nor HOME is set",
-            )
-            .help("name its file: --identity FILE, or KEYTRAIL_IDENTITY")
-        })
-}
-
-pub fn vault_failure(what: &str, error: &vault::Error) -> Failure {
-    let failure = Failure::new(what).because(error);
-    match error.help() {
-        Some(help) => failure.help(help),
-        None => failure,
     }
 }
 

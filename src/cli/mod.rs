@@ -4,11 +4,13 @@ mod apply;
 pub mod args;
 mod check;
 mod demo;
+mod diff;
 mod explain;
 mod export;
 mod fleet;
 mod given;
 mod graph;
+mod history;
 mod hostkeys;
 mod init;
 mod inspect;
@@ -35,8 +37,10 @@ mod status;
 mod stored;
 mod trail;
 mod unlock;
+mod vault;
 mod verify;
 mod watch;
+mod when;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;
@@ -157,6 +161,9 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Explain(args) => explain::run(args, &mut out),
         Verb::Graph(args) => graph::run(args, &mut out),
         Verb::Trail(args) => trail::run(args, &mut out),
+        Verb::Vault(args) => vault::run(args, &mut out),
+        Verb::History(args) => history::run(args, &mut out),
+        Verb::Diff(args) => diff::run(args, &mut out),
         Verb::Keygen(args) => keygen::run(args, &mut out),
         Verb::Man(args) => man::run(args, &mut out),
         Verb::Completions { shell } => {

@@ -240,7 +240,7 @@ fn change_numbers(
 ) -> Result<(), Failure> {
     let path = fleet::vault_path(&args.vault, &[]);
     let _lock = fleet::lock_vault(&path, &args.vault)?;
-    let mut vault = fleet::open_vault(&path, args.vault.identity.as_deref(), false, out)?;
+    let mut vault = fleet::open_vault(&path, &args.vault, false, out)?;
     let mut numbers = read(&vault)?;
     change(&mut numbers)?;
     numbers

@@ -83,7 +83,7 @@ pub fn place(
         .tempdir()
         .map_err(|error| Failure::new(what).because(&error))?;
     let path = dir.path().join("dry.vault");
-    fleet::open_vault(&vault, args.vault.identity.as_deref(), false, out)?
+    fleet::open_vault(&vault, &args.vault, false, out)?
         .backup(&path)
         .map_err(|error| vault_failure(what, &error))?;
     args.vault.vault = Some(path);
@@ -349,7 +349,7 @@ pub fn carry_out(
         return Ok(Answer::No);
     };
     let answer = apply::say(&report, change.format, out)?;
-    let vault = fleet::open_vault(&vault, args.vault.identity.as_deref(), false, out)?;
+    let vault = fleet::open_vault(&vault, &args.vault, false, out)?;
     for pending in known(&vault, &inventory)? {
         out.stderr(&words(&pending));
     }

@@ -75,6 +75,16 @@ const OUTCOMES: [(Outcome, &str); 6] = [
 ];
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] = [
+        Self::Applied,
+        Self::Unchanged,
+        Self::Staged,
+        Self::RolledBack,
+        Self::Failed,
+        Self::Unreachable,
+    ];
+
     /// Its word.
     pub fn word(self) -> &'static str {
         code(&OUTCOMES, self)

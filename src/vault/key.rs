@@ -15,6 +15,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What the secret line of an age identity starts with.
+const IDENTITY: &str = "AGE-SECRET-KEY-1";
+
 /// Where the key of a vault comes from.
 #[derive(Debug, Clone)]
 pub enum KeySource {
@@ -24,7 +27,7 @@ pub enum KeySource {
     Passphrase(Secret),
     /// The text of an age identity, e.g. from a variable.
     Bytes(Secret),
-    /// A command (argv, no shell) that prints the text of an age identity.
+    /// A command (argv, no shell) that prints the text of an age identity, or a passphrase in its first line.
     Command(Vec<String>),
 }
 
@@ -109,6 +112,15 @@ impl KeySource {
                 "a vault is sealed to recipients or to a passphrase, not to both".into(),
             )),
             Self::Passphrase(passphrase) => Ok(Owners::Passphrase(passphrase.clone())),
+            Self::Command(argv) => {
+                let said = run(argv)?;
+                let key = if said.expose_str().is_some_and(|text| text.contains(IDENTITY)) {
+                    Self::Bytes(said)
+                } else {
+                    Self::Passphrase(first_line(&said))
+                };
+                key.owners(others)
+            }
             _ => {
                 let mut names = self.recipients()?;
                 names.extend(others.iter().cloned());
@@ -130,11 +142,15 @@ impl KeySource {
         };
         let decryptor = age::Decryptor::new(&sealed.age[..]).map_err(|error| damaged(error.to_string()))?;
         let mut bytes = Vec::new();
-        let reader = if let Self::Passphrase(passphrase) = self {
-            if !decryptor.is_scrypt() {
-                return Err(wrong());
-            }
-            let mut identity = age::scrypt::Identity::new(owners::text(passphrase)?);
+        let passphrase = match self {
+            Self::Passphrase(passphrase) => Some(passphrase.clone()),
+            Self::Command(argv) if decryptor.is_scrypt() => Some(first_line(&run(argv)?)),
+            _ => None,
+        };
+        let reader = if decryptor.is_scrypt() != passphrase.is_some() {
+            return Err(wrong());
+        } else if let Some(passphrase) = passphrase {
+            let mut identity = age::scrypt::Identity::new(owners::text(&passphrase)?);
             // The vault may have been made on a faster machine; 2^22 is some 16 s and 4 GiB.
             identity.set_max_work_factor(22);
             decryptor.decrypt(iter::once(&identity as &dyn age::Identity))
@@ -236,6 +252,16 @@ fn run(argv: &[String]) -> Result<Secret> {
     }
 }
 
+/// A passphrase as a password manager prints it.
+fn first_line(said: &Secret) -> Secret {
+    let line = said
+        .expose()
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    Secret::new(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
 fn program(argv: &[String]) -> &str {
     argv.first().map_or("", String::as_str)
 }
@@ -313,6 +339,17 @@ mod tests {
         let sealed = seal(&KeySource::Passphrase("correct horse".into()), &data_key, &[]).unwrap();
         let right = KeySource::Passphrase("correct horse".into());
         assert_eq!(open(&right, &sealed).unwrap().bytes(), data_key.bytes());
+        let said = |text: &str| KeySource::Command(vec!["printf".into(), text.into()]);
+        assert_eq!(
+            open(&said("correct horse\\nnote\\n"), &sealed).unwrap().bytes(),
+            data_key.bytes()
+        );
+        assert!(matches!(
+            open(&said("battery staple"), &sealed),
+            Err(Error::WrongKey { .. })
+        ));
+        let by_command = seal(&said("correct horse\\nnote\\n"), &data_key, &[]).unwrap();
+        assert_eq!(open(&right, &by_command).unwrap().bytes(), data_key.bytes());
         let wrong = KeySource::Passphrase("battery staple".into());
         assert!(matches!(open(&wrong, &sealed), Err(Error::WrongKey { .. })));
         let dir = tempfile::tempdir().unwrap();

@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+mod compare;
 mod condition;
 mod copy;
 mod error;
@@ -49,6 +50,7 @@ mod seal;
 mod state;
 mod write;
 
+pub use compare::{Differences, FileChange, FileVersion, SecretChange, compare};
 pub use condition::{Condition, Readable, condition};
 pub use copy::{Restored, restore};
 pub use error::{Error, Result};
@@ -161,6 +163,11 @@ impl Vault {
     /// Whom the vault is sealed to: `age1…` recipients, or "a passphrase".
     pub fn recipients(&self) -> Result<Vec<String>> {
         Ok(self.sealed_key()?.recipients)
+    }
+
+    /// Whether it is a passphrase that opens the vault.
+    pub fn has_passphrase(&self) -> Result<bool> {
+        Ok(self.recipients()? == [owners::PASSPHRASE])
     }
 
     /// Starts a generation that builds on `read`, the generation of the snapshot the work was derived from.

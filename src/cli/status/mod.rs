@@ -142,7 +142,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
     let mut vault = if args.offline && !has_sealed_states(&path) {
         Vault::open_locked(&path).map_err(|error| vault_failure("cannot open the vault", &error))?
     } else {
-        fleet::open_vault(&path, args.fleet.vault.identity.as_deref(), false, out)?
+        fleet::open_vault(&path, &args.fleet.vault, false, out)?
     };
     let cannot = |error| vault_failure("cannot read the vault", &error);
     let pending = if vault.states().map_err(cannot)?.is_empty() {

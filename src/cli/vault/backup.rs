@@ -1,0 +1,107 @@
+//! `keytrail vault backup` and `restore`.
+
+use super::{Which, key};
+use crate::cli::out::Out;
+use crate::cli::{Answer, Failure, when};
+use crate::vault::{self, Vault};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// `vault backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Which vault
+    #[command(flatten)]
+    which: Which,
+    /// The copy, which must not exist; or a directory, for a name with the time
+    #[arg(short, long, value_name = "FILE|DIR")]
+    output: PathBuf,
+}
+
+/// `vault restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "BACKUP")]
+    from: PathBuf,
+    /// Which vault
+    #[command(flatten)]
+    which: Which,
+}
+
+pub fn backup(args: &BackupArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let path = args.which.path();
+    let failed = |error| key::vault_failure("there is no backup", &error);
+    let vault = Vault::open_locked(&path).map_err(failed)?;
+    let to = if args.output.is_dir() {
+        args.output.join(stamped(&path, when::now()))
+    } else {
+        args.output.clone()
+    };
+    vault.backup(&to).map_err(failed)?;
+    let generation = Vault::open_locked(&to)
+        .and_then(|copy| copy.latest())
+        .map_err(failed)?;
+    out.line(&format!(
+        "{}: {}",
+        to.display(),
+        generation.map_or_else(
+            || "nothing minted yet".into(),
+            |latest| format!("up to generation {latest}")
+        )
+    ))?;
+    out.note("It opens with the vault's key: keep a copy of that too, elsewhere.");
+    Ok(Answer::Yes)
+}
+
+/// `campus-20261126T111706Z.vault` for `campus.vault`.
+fn stamped(vault: &Path, now: i64) -> String {
+    let stem = vault.file_stem().unwrap_or_default().to_string_lossy();
+    let stamp: String = when::rfc3339(now)
+        .chars()
+        .filter(|c| !"-:".contains(*c))
+        .collect();
+    format!("{stem}-{stamp}.vault")
+}
+
+pub fn restore(args: &RestoreArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let path = args.which.path();
+    let failed = |error| key::vault_failure("nothing was restored", &error);
+    // The backup says whether it takes a passphrase: the vault may be gone.
+    let source = key::key(&args.which.vault, &args.from)?;
+    let lock = key::lock_vault(&path, &args.which.vault)?;
+    let before = Vault::open_locked(&path)
+        .and_then(|vault| vault.latest())
+        .ok()
+        .flatten();
+    let restored = vault::restore(&args.from, &path, &source, &lock, when::now()).map_err(failed)?;
+    out.line(&format!(
+        "{}: {}",
+        path.display(),
+        restored.generation.map_or_else(
+            || "nothing minted yet".into(),
+            |latest| format!("generation {latest}")
+        )
+    ))?;
+    if let Some(kept) = &restored.before {
+        out.note(&format!("The vault from before is {}.", kept.display()));
+    }
+    match before {
+        Some(before) if restored.generation < Some(before) => out.note(&format!(
+            "It had generation {before}: what was minted since is not in this one. `keytrail plan` shows what it means for the hosts."
+        )),
+        _ => {}
+    }
+    Ok(Answer::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_in_a_directory_has_the_time_in_its_name() {
+        let name = stamped(Path::new("sites/campus.vault"), 1_795_692_912);
+        assert_eq!(name, "campus-20261126T113512Z.vault");
+    }
+}
