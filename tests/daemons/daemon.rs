@@ -8,6 +8,7 @@ use keytrail::ntpq::{
 };
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -118,6 +119,26 @@ impl<'n> Daemon<'n> {
             self.kind == Kind::Chrony || said.matches("Config Succeeded").count() == 2,
             "{said}"
         );
+    }
+
+    /// Where its files are, in the place of the root.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Whose it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where it runs.
+    pub fn network(&self) -> &Network {
+        self.network
+    }
+
+    /// Ends it without a word; its files stay.
+    pub fn end(&mut self) {
+        self.running.end();
     }
 
     /// Panics when the daemon is gone: nothing is proven by one that does not run.

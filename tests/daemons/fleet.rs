@@ -1,5 +1,7 @@
 //! A fleet as the program makes it: inventory, minted keys, the files of each host.
 
+use keytrail::apply::Site;
+use keytrail::apply::verify::{Verification, verification};
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
 use keytrail::mint::{Given, Request, State, mint, wanted};
@@ -9,6 +11,7 @@ use keytrail::secret::Secret;
 use keytrail::trail::{Analysis, analyse};
 use keytrail::vault::{KeySource, Vault, create_identity};
 use std::collections::HashSet;
+use std::path::Path;
 
 const NOW: i64 = 1_795_226_400;
 
@@ -55,6 +58,17 @@ impl World {
             inventory,
             analysis,
         }
+    }
+
+    /// What a host should show whose root is that directory.
+    pub fn verification(&self, name: &str, root: &Path) -> Verification {
+        let host = self.inventory.find(name).expect("in the fleet");
+        let site = Site {
+            root: Some(root.display().to_string()),
+            keysdir: self.inventory.entry(host).settings.keysdir.to_string(),
+            ..Site::default()
+        };
+        verification(&self.inventory, &self.analysis, &self.state, host, site)
     }
 
     /// The files of a host whose configuration was `before`.

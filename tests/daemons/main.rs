@@ -1,6 +1,7 @@
 //! Real chrony and real NTPsec against each other, with the key files and lines made for them: they synchronise with
 //! the key that was minted and refuse another one.
 
+mod asks;
 mod daemon;
 mod fleet;
 #[path = "../common/held.rs"]

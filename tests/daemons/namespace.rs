@@ -70,6 +70,11 @@ impl Network {
 pub struct Running(Child);
 
 impl Running {
+    /// Ends it.
+    pub fn end(&mut self) {
+        held::end(&mut self.0);
+    }
+
     /// Whether it has ended by itself.
     pub fn ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))
