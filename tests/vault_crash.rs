@@ -170,3 +170,46 @@ fn a_killed_writer_leaves_whole_generations() {
     assert!(reported > 0, "the children got something done");
     assert!(with_journal > 0, "some were killed in the middle of a commit");
 }
+
+#[test]
+fn a_backup_taken_while_somebody_writes_is_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, key) = vault(dir.path());
+    create_identity(&dir.path().join("identity.agekey")).expect("a key");
+    let (mut child, mut lines) = spawn(dir.path());
+    let mut seen = 0;
+    for number in 0..4 {
+        // Something was committed since the last one, and more is being written.
+        assert!(
+            lines.any(|line| line.starts_with("committed ")),
+            "it goes on writing"
+        );
+        let copy = dir.path().join(format!("backup{number}.vault"));
+        Vault::open_locked(&path)
+            .expect("the vault")
+            .backup(&copy)
+            .expect("a backup");
+        let vault = Vault::open(&copy, &key).expect("the copy");
+        assert!(vault.check().expect("checked").is_empty());
+        let snapshot = vault.snapshot().expect("a snapshot");
+        let last = snapshot.generation.map_or(0, |generation| generation.0);
+        assert!(last > seen, "{last} after {seen}");
+        seen = last;
+        for host in 0..HOSTS {
+            let name = format!("host{host}");
+            let expected = text(last, host);
+            let files = snapshot.media(&name);
+            assert_eq!(files.len(), 1, "{name}");
+            assert!(
+                vault.content(files[0].artifact).expect("a content") == expected,
+                "{name}"
+            );
+            assert!(
+                vault.password(&name).expect("a password") == Some(expected),
+                "{name}"
+            );
+        }
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+}

@@ -10,6 +10,7 @@ mod export;
 mod fleet;
 mod given;
 mod graph;
+mod handover;
 mod history;
 mod hostkeys;
 mod init;

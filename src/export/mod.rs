@@ -1,13 +1,20 @@
 //! A host's files as a directory: for hosts that keytrail does not reach, and for whoever brings them there.
 //!
-//! [`tree`] and [`openvms`] say what belongs into it, [`write()`] puts it on disk.
+//! [`tree`] and [`openvms`] say what belongs into it, [`parameters()`] the same for a group's public side, [`write()`] puts
+//! it on disk; [`archive()`] and [`mail()`] are other ways to hand over a host's files.
 
+mod archive;
 mod dcl;
+mod mail;
 mod openvms;
+mod parameters;
 mod tree;
 mod write;
 
+pub use archive::archive;
+pub use mail::mail;
 pub use openvms::{PROCEDURE, openvms};
+pub use parameters::{Parameters, parameters};
 pub use tree::tree;
 pub use write::{MARKER, WriteError, write};
 

@@ -31,7 +31,7 @@ pub enum WriteError {
     },
 }
 
-/// Writes hosts below `target`, each into a directory of its name; whole or not at all. `replace`: an earlier
+/// Writes hosts below `target`, each into a directory of its name (without a name: `target` itself); whole or not at all. `replace`: an earlier
 /// export may give way.
 ///
 /// `target` and the hosts' directories are for their owner alone; files get their own modes, before their content.
@@ -61,10 +61,12 @@ pub fn write(target: &Path, hosts: &[(String, Vec<Entry>)], replace: bool) -> Re
     let mut list = String::new();
     for (host, entries) in hosts {
         let base = new.join(host);
-        private_dir(&base).map_err(failed(&base))?;
+        if !host.is_empty() {
+            private_dir(&base).map_err(failed(&base))?;
+        }
         for entry in entries {
             put(&base, entry).map_err(failed(&target.join(host).join(&entry.path)))?;
-            let _ = writeln!(list, "{host}/{}", entry.path);
+            let _ = writeln!(list, "{}", Path::new(host).join(&entry.path).display());
         }
     }
     put_file(&new.join(MARKER), 0o600, list.as_bytes()).map_err(failed(&target))?;

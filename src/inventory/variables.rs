@@ -4,20 +4,24 @@ use super::{Inventory, PasswordSource};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// What may open the vault; see the command line.
+const OF_THE_VAULT: [&str; 2] = ["KEYTRAIL_KEY", "KEYTRAIL_PASSPHRASE"];
+
 impl Inventory {
-    /// Names of the environment variables that passwords and key values come from. A process started for a host has no
+    /// Names of the environment variables that passwords, key values and the vault's key come from. A process started for a host has no
     /// business with them: `SendEnv` would hand them on, and a daemon that is restarted would keep them.
     pub fn secret_variables(&self) -> Arc<[Box<str>]> {
         let passwords = self.entries.iter().map(|entry| &entry.settings.password);
         let keys = self.keys.iter().map(|key| &key.value);
-        let names: BTreeSet<&Box<str>> = passwords
+        let names: BTreeSet<Box<str>> = passwords
             .chain(keys)
             .filter_map(|source| match source {
-                Some(PasswordSource::Env(name)) => Some(name),
+                Some(PasswordSource::Env(name)) => Some(name.clone()),
                 _ => None,
             })
+            .chain(OF_THE_VAULT.map(Box::from))
             .collect();
-        names.into_iter().cloned().collect()
+        names.into_iter().collect()
     }
 }
 
@@ -35,6 +39,7 @@ mod tests {
              other: { group: red, servers: [mort], password: { file: secret } }\n",
         )
         .unwrap();
-        assert_eq!(*inventory.secret_variables(), ["FLEET_PW".into(), "KEY_7".into()]);
+        let expected = ["FLEET_PW", "KEYTRAIL_KEY", "KEYTRAIL_PASSPHRASE", "KEY_7"].map(Box::from);
+        assert_eq!(*inventory.secret_variables(), expected);
     }
 }

@@ -147,7 +147,7 @@ impl KeySource {
             Self::Command(argv) if decryptor.is_scrypt() => Some(first_line(&run(argv)?)),
             _ => None,
         };
-        let reader = if decryptor.is_scrypt() != passphrase.is_some() {
+        let reader = if passphrase.is_some() && !decryptor.is_scrypt() {
             return Err(wrong());
         } else if let Some(passphrase) = passphrase {
             let mut identity = age::scrypt::Identity::new(owners::text(&passphrase)?);
@@ -248,7 +248,10 @@ fn run(argv: &[String]) -> Result<Secret> {
         Ok(key)
     } else {
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(failed(format!("{}: {}", output.status, said.trim())))
+        Err(failed(match said.trim() {
+            "" => output.status.to_string(),
+            said => format!("{}: {said}", output.status),
+        }))
     }
 }
 

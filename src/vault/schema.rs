@@ -271,6 +271,22 @@ fn schema_of_version(version: i32) -> rusqlite::Result<Schema> {
     schema_of(&db)
 }
 
+/// That a file is shorter than its own header says, if it is. Only said of files in which something is wrong: in
+/// the middle of a commit it is so for a moment.
+fn cut_off(path: &Path) -> Option<String> {
+    let mut header = [0; 100];
+    let mut file = File::open(path).ok()?;
+    file.read_exact(&mut header).ok()?;
+    let page_size = match u16::from_be_bytes([header[16], header[17]]) {
+        // The format's way of writing it.
+        1 => 65536,
+        size => u64::from(size),
+    };
+    let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
+    let (expected, size) = (page_size * u64::from(pages), file.metadata().ok()?.len());
+    (size < expected).then(|| format!("it should have {expected} bytes and has {size}"))
+}
+
 /// What an error of SQLite means for the vault at `path`.
 pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, NotADatabase};
@@ -278,7 +294,7 @@ pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Error {
         Some(DatabaseBusy | DatabaseLocked) => Error::Busy { path: path.into() },
         Some(DatabaseCorrupt | NotADatabase) => Error::Corrupt {
             path: path.into(),
-            why: source.to_string(),
+            why: cut_off(path).unwrap_or_else(|| source.to_string()),
         },
         _ => Error::Sqlite {
             path: path.into(),

@@ -59,7 +59,7 @@ pub fn run(args: &CheckArgs, out: &mut Out) -> Result<Answer, Failure> {
         vault: path.display().to_string(),
         whole: wrong.is_empty(),
         opened: source.is_some(),
-        wrong: wrong.iter().map(ToString::to_string).collect(),
+        wrong: wrong.iter().map(said).collect(),
         readable: IndexMap::from([
             ("files", files),
             ("secrets", secrets),
@@ -71,13 +71,22 @@ pub fn run(args: &CheckArgs, out: &mut Out) -> Result<Answer, Failure> {
     match args.format {
         Format::Text => {
             out.line(text(&checked).trim_end())?;
-            if let Some(help) = wrong.first().and_then(vault::Error::help) {
-                out.note(&format!("  help: {help}"));
+            if !checked.whole {
+                out.note("  help: put a backup in its place with 'keytrail vault restore'; the hosts go on with what they have");
             }
         }
         form => out.value(&checked, form)?,
     }
     Ok(if checked.whole { Answer::Yes } else { Answer::No })
+}
+
+/// What is wrong, without the vault's name each time.
+fn said(error: &vault::Error) -> String {
+    match error {
+        vault::Error::Corrupt { why, .. } => why.clone(),
+        vault::Error::Tampered { what, .. } => format!("{what} is not what was written there"),
+        other => other.to_string(),
+    }
 }
 
 fn text(checked: &Checked) -> String {

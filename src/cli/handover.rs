@@ -1,0 +1,93 @@
+//! Handing media over outside SSH: a group's client parameters for everybody who should have them, a host's group media by
+//! mail.
+
+use super::export::with_contents;
+use super::fleet::{Fleet, vault_failure};
+use super::out::Out;
+use super::{Failure, planning};
+use crate::export::{self, Entry, Parameters};
+use crate::inventory::{Implementation, closest};
+use crate::media::{Dialect, GroupKey, GroupScheme, MediaFile, MediaKind, MediaName};
+use crate::ntpconf;
+use crate::plan::Observed;
+use crate::vault::SecretKind;
+use std::sync::PoisonError;
+
+/// The directory of a group's client parameters.
+pub fn parameters(fleet: &Fleet, group: &str) -> Result<Vec<Entry>, Failure> {
+    let Some(declared) = fleet.inventory.groups.iter().find(|known| &*known.name == group) else {
+        let names = fleet.inventory.groups.iter().map(|known| &*known.name);
+        let failure = Failure::new(format!("the inventory has no group {group}; nothing was written"));
+        return Err(match closest(group, names) {
+            Some(near) => failure.help(format!("did you mean {near}?")),
+            None => failure,
+        });
+    };
+    if declared.is_external() {
+        return Err(Failure::new(format!(
+            "{group} is not your group: its client parameters are its operator's to hand out"
+        )));
+    }
+    let cannot = |error| vault_failure("nothing was written", &error);
+    let unusable = |error: crate::media::Error| Failure::new("nothing was written").because(&error);
+    let vault = fleet.vault.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut files = Vec::new();
+    for scheme in [GroupScheme::Iff, GroupScheme::Gq] {
+        let Some(version) = fleet.state.snapshot.secret(SecretKind::Group(scheme), group) else {
+            continue;
+        };
+        let Some(stamp) = version.filestamp else { continue };
+        let key = GroupKey::from_vault_bytes(&vault.secret(version.id).map_err(cannot)?).map_err(unusable)?;
+        let name = MediaName::new(MediaKind::ClientParameters(scheme), group, stamp).map_err(unusable)?;
+        let block = key.client_block(Dialect::Current, 1).map_err(unusable)?;
+        files.push(Parameters {
+            scheme,
+            stamp,
+            content: MediaFile::pem(name, stamp.unix(), vec![block]).render(),
+        });
+    }
+    if files.is_empty() {
+        let failure = Failure::new(format!(
+            "group {group} has no client parameters to hand out; nothing was written"
+        ));
+        let mv = fleet
+            .state
+            .snapshot
+            .secret(SecretKind::Group(GroupScheme::Mv), group);
+        return Err(if mv.is_some() {
+            failure.help("with MV each client has parameters of its own: keytrail export --mail HOST")
+        } else {
+            failure.help("IFF and GQ have some, once a host of the group is a server or a client")
+        });
+    }
+    export::parameters(group, &files).map_err(unusable)
+}
+
+/// The selected hosts' group media, as texts for mails.
+pub fn mail(fleet: &Fleet, out: &mut Out) -> Result<(), Failure> {
+    let shared = ntpconf::Fleet::new(&fleet.inventory);
+    let cannot = |whys: Vec<String>| {
+        whys.into_iter()
+            .fold(Failure::new("there is nothing to mail"), Failure::why)
+    };
+    for &host in &fleet.hosts {
+        if fleet.inventory.entry(host).settings.ntpd == Implementation::Openvms {
+            let name = &fleet.inventory.host(host).name;
+            return Err(Failure::new(format!(
+                "{name} runs OpenVMS, where nobody takes files out of a text"
+            ))
+            .help(format!("export its bundle: keytrail export {name} -o DIR")));
+        }
+        let made = planning::desired(fleet, &shared, host, &Observed::default()).map_err(cannot)?;
+        let text = with_contents(fleet, |content| export::mail(&made, content))
+            .map_err(|errors| cannot(errors.iter().map(ToString::to_string).collect()))?;
+        let Some(text) = text else {
+            let name = &made.desired.host;
+            return Err(Failure::new(format!(
+                "there is nothing to mail: {name} needs no media of a group"
+            )));
+        };
+        out.bytes(text.as_bytes())?;
+    }
+    Ok(())
+}
