@@ -70,6 +70,7 @@ defaults:
   include_file: /mnt/keytrail.conf
   keysdir: /mnt/crypto
   cryptostats: true
+  verify: auth
   restart: sh /mnt/restart {}
   ssh: {{ host: \"{{host}}\", config: {} }}
   association: {{ iburst: true, minpoll: 3, maxpoll: 3 }}

@@ -39,9 +39,14 @@ pub fn wait(
 
 /// Waits until every association is what the inventory promises, shown since `since`.
 pub fn settle(fleet: &Fleet, since: Timestamp) -> String {
+    settle_groups(fleet, &SCHEMES.map(|(group, _)| group), since)
+}
+
+/// The same of some groups.
+pub fn settle_groups(fleet: &Fleet, groups: &[&str], since: Timestamp) -> String {
     let start = Instant::now();
     loop {
-        let outcomes = all(fleet, since);
+        let outcomes = all(fleet, groups, since);
         let open = outcomes
             .iter()
             .filter(|(_, outcome)| outcome.standing != Standing::Met);
@@ -60,10 +65,10 @@ pub fn settle(fleet: &Fleet, since: Timestamp) -> String {
     }
 }
 
-fn all(fleet: &Fleet, since: Timestamp) -> Vec<(String, Outcome)> {
-    SCHEMES
+fn all(fleet: &Fleet, groups: &[&str], since: Timestamp) -> Vec<(String, Outcome)> {
+    groups
         .iter()
-        .flat_map(|(group, _)| LINES.map(|line| (*group, line)))
+        .flat_map(|group| LINES.map(|line| (*group, line)))
         .map(|(group, line)| {
             let client = format!("{group}-{}", line.client);
             (client, outcome(fleet, group, line, since))
