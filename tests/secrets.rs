@@ -283,6 +283,10 @@ fn nothing_secret_is_seen_in_motion() {
         (vec!["rollback"], 0),
         (vec!["apply", "--serial", "1"], 0),
         (vec!["unlock"], 0),
+        (vec!["rotate", "identity", "--group", "green"], 0),
+        (vec!["rotate", "host-key", "--host", "leaf"], 0),
+        (vec!["renew", "--all", "--format", "json"], 0),
+        (vec!["history"], 0),
         (vec!["trail", "leaf"], 0),
     ] {
         let (status, said) = site.keytrail(&arguments);
@@ -306,10 +310,9 @@ fn nothing_secret_is_seen_in_motion() {
         assert!(there, "{tool} never ran on a host");
     }
     let generated = site.generated();
-    assert_eq!(
-        generated.len(),
-        1 + 3 + 2,
-        "vault key, host keys, server keys: {generated:?}"
+    assert!(
+        generated.len() > 1 + 3 + 2,
+        "vault key, host keys, server keys, and what rotations made of them: {generated:?}"
     );
 
     let mut leaks = Vec::new();
