@@ -3,8 +3,7 @@
 
 mod common;
 
-use common::Lab;
-use snapbox::cmd::{Command, cargo_bin};
+use common::{Lab, ended, keytrail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,18 +77,7 @@ hosts:
 
     /// Runs a verb with its words on the inventory.
     fn keytrail(&self, words: &[&str]) -> (i32, String) {
-        let output = Command::new(cargo_bin!("keytrail"))
-            .args(words)
-            .arg(&self.inventory)
-            .env("XDG_CONFIG_HOME", self.dir().join("config"))
-            .env_remove("KEYTRAIL_IDENTITY")
-            .output()
-            .expect("keytrail runs");
-        let text = [&*output.stdout, &*output.stderr].concat();
-        (
-            output.status.code().expect("an exit status"),
-            String::from_utf8(text).expect("text"),
-        )
+        ended(keytrail(self.dir()).args(words).arg(&self.inventory))
     }
 
     #[track_caller]
@@ -380,9 +368,8 @@ fn a_stored_rotation_is_carried_out_by_apply_in_its_order() {
     let path = plan.to_str().expect("text");
     site.good(&["rotate", "identity", "--group", "green", "-o", path]);
     assert!(site.restarts().is_empty());
-    let output = Command::new(cargo_bin!("keytrail"))
+    let output = keytrail(site.dir())
         .args(["apply", path])
-        .env("XDG_CONFIG_HOME", site.dir().join("config"))
         .output()
         .expect("keytrail runs");
     assert!(

@@ -9,8 +9,7 @@
 
 mod common;
 
-use common::Lab;
-use snapbox::cmd::cargo_bin;
+use common::{Lab, ended, keytrail};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -86,26 +85,19 @@ impl Fleet {
     }
 
     fn command(&self, verb: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(cargo_bin!("keytrail"));
+        let mut command = keytrail(self.dir());
         command
             .arg(verb)
             .arg(&self.inventory)
             .args(more)
-            .env("XDG_CONFIG_HOME", self.dir().join("config"))
             .env("TMPDIR", self.dir().join("tmp"))
-            .env_remove("KEYTRAIL_IDENTITY")
             .stdin(Stdio::null());
         fs::create_dir_all(self.dir().join("tmp")).expect("a directory");
         command
     }
 
     fn keytrail(&self, verb: &str, more: &[&str]) -> (i32, String) {
-        let output = self.command(verb, more).output().expect("keytrail runs");
-        let text = [&*output.stdout, &*output.stderr].concat();
-        (
-            output.status.code().expect("an exit status"),
-            String::from_utf8(text).expect("text"),
-        )
+        ended(&mut self.command(verb, more))
     }
 
     fn start(&self) -> Child {

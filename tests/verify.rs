@@ -2,8 +2,7 @@
 
 mod common;
 
-use common::Lab;
-use snapbox::cmd::{Command, cargo_bin};
+use common::{Lab, ended, keytrail};
 use std::fs;
 use std::path::PathBuf;
 
@@ -71,19 +70,8 @@ hosts:
     }
 
     fn verify(&self, more: &[&str]) -> (i32, String) {
-        let output = Command::new(cargo_bin!("keytrail"))
-            .arg("verify")
-            .arg(&self.inventory)
-            .args(more)
-            .env("XDG_CONFIG_HOME", self.lab.dir.path().join("config"))
-            .env_remove("KEYTRAIL_IDENTITY")
-            .output()
-            .expect("keytrail runs");
-        let text = [&*output.stdout, &*output.stderr].concat();
-        (
-            output.status.code().expect("an exit status"),
-            String::from_utf8(text).expect("text"),
-        )
+        let mut command = keytrail(self.lab.dir.path());
+        ended(command.arg("verify").arg(&self.inventory).args(more))
     }
 }
 

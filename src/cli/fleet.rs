@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::rollout::RolloutArgs;
 use super::stored::Source;
 pub use super::vault::key::{lock_vault, open_vault, vault_failure, vault_path};
-use super::{Answer, Failure};
+use super::{Answer, Failure, when};
 use crate::apply::Rollout;
 use crate::digest::Digest;
 use crate::inventory::{self, Connection, HostId, Inventory};
@@ -287,7 +287,7 @@ fn mint(
     out: &Out,
 ) -> Result<(State, Option<Lock>), Failure> {
     let unreadable = |error| vault_failure("cannot read the vault", &error);
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = when::now();
     let request = Request {
         inventory,
         needs: &|host| analysis.needs(host),

@@ -72,7 +72,7 @@ fn parameters(path: &Path) -> Result<(GroupScheme, Secret), String> {
         file_name,
         password: None,
         daemon: Implementation::NtpOrg,
-        now: time::OffsetDateTime::now_utc().unix_timestamp(),
+        now: super::when::now(),
         show_private: false,
     };
     // What its operator's generator wrote may be of no use to any daemon: better said here than by error 114 there.

@@ -1,7 +1,7 @@
 //! A run as the vault remembers it: who did what, and how it ended on every host, written down while it goes on.
 
 use super::progress::Progress;
-use super::{Failure, fleet::vault_failure, out::Out};
+use super::{Failure, fleet::vault_failure, out::Out, when};
 use crate::apply::{self, Event, HostLock, Outcome, Report, Terms};
 use crate::digest::Digest;
 use crate::vault::{self, GenerationId, HostResult, RunId, Vault};
@@ -73,7 +73,7 @@ pub fn open(
                     all @ Reaches::All(_) => all.of(""),
                     Reaches::Each(_) => None,
                 },
-                started: now(),
+                started: when::now(),
             })
             .map_err(|error| vault_failure("cannot write the journal", &error))?
     };
@@ -139,7 +139,7 @@ impl Page {
         written
             .and_then(|()| vault.record(run, &unchanged))
             .and_then(|()| vault.set_verified(seen.iter().map(|(host, seen)| (host.as_str(), seen))))
-            .and_then(|()| vault.end_run(run, &super::outcome::counts(report), now()))
+            .and_then(|()| vault.end_run(run, &super::outcome::counts(report), when::now()))
             .map_err(|error| {
                 vault_failure(
                     "what was done on the hosts could not be written into the vault's journal",
@@ -192,7 +192,7 @@ fn result(host: &str, outcome: &Outcome, reaches: &Reaches) -> Option<HostResult
         outcome: word,
         generation: reaches.of(host).filter(|_| stands),
         detail,
-        at: now(),
+        at: when::now(),
     })
 }
 
@@ -208,7 +208,7 @@ fn close_interrupted(vault: &mut Vault, out: &Out) -> Result<(), vault::Error> {
             run.operator,
             super::out::counted(done.iter().filter(good).count(), "host"),
         ));
-        vault.end_run(run.id, "interrupted", now())?;
+        vault.end_run(run.id, "interrupted", when::now())?;
     }
     Ok(())
 }
@@ -218,19 +218,13 @@ pub fn host_lock(vault: &Path, command: &str) -> HostLock {
     let path = std::path::absolute(vault).unwrap_or_else(|_| vault.to_owned());
     let whose = format!("{}\0{}", vault::operator(), path.display());
     let id = Digest::of(whose.as_bytes()).to_string();
-    let since = time::OffsetDateTime::now_utc().replace_nanosecond(0).ok();
-    let since = since.and_then(|since| since.format(&time::format_description::well_known::Rfc3339).ok());
     HostLock {
         id: id[..16].to_owned(),
         lease: LEASE,
         words: format!(
             "{} since {} for '{command}'",
             vault::operator(),
-            since.unwrap_or_default()
+            when::rfc3339(when::now())
         ),
     }
-}
-
-fn now() -> i64 {
-    time::OffsetDateTime::now_utc().unix_timestamp()
 }

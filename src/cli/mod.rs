@@ -42,6 +42,7 @@ mod vault;
 mod verify;
 mod watch;
 mod when;
+mod whole;
 
 use args::{Cli, Verb};
 use clap::CommandFactory as _;

@@ -4,7 +4,7 @@ use super::args::FleetArgs;
 use super::fleet::Fleet;
 use super::out::{Out, counted};
 use super::rotating::{self, Change, ChangeArgs, Whom};
-use super::{Answer, Failure};
+use super::{Answer, Failure, when};
 use crate::inventory;
 use crate::rotate::record::Bite;
 use crate::rotate::subject::Subject;
@@ -83,7 +83,7 @@ pub fn run(args: &RenewArgs, out: &mut Out) -> Result<Answer, Failure> {
         bite: Bite::Never,
         servers_first: false,
     };
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = when::now();
     let change = Change {
         subject: &subject,
         renew_until: Some(if args.all { i64::MAX } else { now + args.within }),

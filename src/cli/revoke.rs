@@ -4,7 +4,7 @@ use super::args::FleetArgs;
 use super::fleet::{Fleet, vault_failure};
 use super::out::Out;
 use super::rotating::{self, Change, ChangeArgs, Whom};
-use super::{Answer, Failure};
+use super::{Answer, Failure, when};
 use crate::inventory::{self, HostId};
 use crate::mint::{Revocations, mv_client};
 use crate::rotate::gap::REEXAMINED;
@@ -341,11 +341,11 @@ fn paths(args: &FleetArgs) -> String {
 
 /// When a revocation takes effect, for people.
 fn when(hosts: &BTreeSet<String>) -> String {
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = when::now();
     let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
     format!(
-        "New exchanges of {} are refused from now on. What it has proved already it may go on with until its next exchange: by {} UTC at the latest.\nTo end it now, restart its daemon: the same command with --enforce.",
+        "New exchanges of {} are refused from now on. What it has proved already it may go on with until its next exchange: by {} at the latest.\nTo end it now, restart its daemon: the same command with --enforce.",
         names.join(", "),
-        rotating::moment(now + REEXAMINED)
+        when::minute(now + REEXAMINED)
     )
 }

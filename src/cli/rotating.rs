@@ -7,7 +7,7 @@ use super::fleet::{self, Care, Demand, Fleet, vault_failure};
 use super::out::{Out, counted};
 use super::rollout::RolloutArgs;
 use super::stored::{self, Stored};
-use super::{Answer, Failure, load, outcome, plan};
+use super::{Answer, Failure, load, outcome, plan, when};
 use crate::apply::Report;
 use crate::inventory::{Connection, HostId, Inventory};
 use crate::plan::{Plan, render};
@@ -153,7 +153,7 @@ pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out
             subject: subject.words.clone(),
             command: format!("keytrail {}", change.command),
             generation: fleet.generation().try_into().unwrap_or(u32::MAX),
-            minted: time::OffsetDateTime::now_utc().unix_timestamp(),
+            minted: when::now(),
             began: None,
             bite: subject.bite,
             hosts: all.clone(),
@@ -395,12 +395,12 @@ pub fn words(pending: &Pending) -> String {
     if pending.hosts.len() > NAMED {
         names = format!("{names} and {} more", pending.hosts.len() - NAMED);
     }
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = when::now();
     let until = match pending.fails_by {
         Some(at) if at <= now => "\n  Their packets are refused until then.".to_owned(),
         Some(at) => format!(
-            "\n  Those that were not restarted go on with the old until they are examined anew, each at a moment of its own, the last by {} UTC, and fail then; one that was (rolled back, or rebooted) is refused by its servers at once.",
-            moment(at)
+            "\n  Those that were not restarted go on with the old until they are examined anew, each at a moment of its own, the last by {}, and fail then; one that was (rolled back, or rebooted) is refused by its servers at once.",
+            when::minute(at)
         ),
         None => String::new(),
     };
@@ -412,13 +412,4 @@ pub fn words(pending: &Pending) -> String {
         counted(pending.done + pending.hosts.len(), "host"),
         pending.command
     )
-}
-
-/// A moment in words, to the minute.
-pub fn moment(unix: i64) -> String {
-    let form = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]");
-    time::OffsetDateTime::from_unix_timestamp(unix)
-        .ok()
-        .and_then(|at| at.format(form).ok())
-        .unwrap_or_else(|| unix.to_string())
 }

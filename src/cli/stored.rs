@@ -1,11 +1,10 @@
 //! A plan as `plan -o` stores it and `apply` takes it: the plan, and from what it was made.
 
-use super::Failure;
 use super::args::FleetArgs;
 use super::fleet::Care;
+use super::{Failure, whole};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// From what a plan was made. Paths are absolute, so `apply` may run in another directory.
@@ -85,18 +84,9 @@ pub fn write(path: &Path, plan: &Stored<'_>) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot write the plan to {}", path.display())).because(&error)
     };
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    serde_json::to_writer_pretty(&mut file, plan)
-        .map_err(std::io::Error::from)
-        .and_then(|()| writeln!(file))
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    let mut text = serde_json::to_vec_pretty(plan).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    whole::replace(path, None, &text).map_err(failed)
 }
 
 /// Reads a plan back.

@@ -10,6 +10,12 @@ pub fn day(unix: i64) -> String {
     said(unix, |at| at.format(format))
 }
 
+/// `2026-11-26 11:17 UTC`.
+pub fn minute(unix: i64) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    said(unix, |at| at.format(format))
+}
+
 /// `2026-11-26T11:17:00Z`, for programs.
 pub fn rfc3339(unix: i64) -> String {
     said(unix, |at| at.format(&Rfc3339))
@@ -49,6 +55,7 @@ mod tests {
     fn says_moments_and_spans() {
         assert_eq!(spoken(&rfc3339(1_795_692_912)), "2026-11-26 11:35:12 UTC");
         assert_eq!(day(1_795_692_912), "2026-11-26");
+        assert_eq!(minute(1_795_692_912), "2026-11-26 11:35 UTC");
         assert_eq!(rfc3339(1_795_692_912), "2026-11-26T11:35:12Z");
         assert_eq!(day(i64::MAX), i64::MAX.to_string());
         assert_eq!([59, 150, 7300].map(span), ["59 s", "2 min", "2 h"]);

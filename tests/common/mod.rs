@@ -93,3 +93,23 @@ pub fn script(text: &'static str, input: &[u8]) -> Script {
 pub async fn run(host: &impl Remote, text: &'static str, input: &[u8]) -> Result<Output, Unreachable> {
     host.run(script(text, input)).await
 }
+
+/// How a verb of the program ended, and all it said.
+#[track_caller]
+pub fn ended(command: &mut std::process::Command) -> (i32, String) {
+    let output = command.output().expect("keytrail runs");
+    let text = [&*output.stdout, &*output.stderr].concat();
+    (
+        output.status.code().expect("an exit status"),
+        String::from_utf8(text).expect("text"),
+    )
+}
+
+/// The program, with everything of its own below a directory.
+pub fn keytrail(dir: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(snapbox::cmd::cargo_bin!("keytrail"));
+    command
+        .env("XDG_CONFIG_HOME", dir.join("config"))
+        .env_remove("KEYTRAIL_IDENTITY");
+    command
+}

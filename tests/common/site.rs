@@ -1,7 +1,6 @@
 //! The sample scenario on eight real SSH servers, for tests of the whole program.
 
-use super::Lab;
-use snapbox::cmd::{Command, cargo_bin};
+use super::{Lab, ended, keytrail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,20 +67,8 @@ impl Site {
     }
 
     pub fn keytrail_on(&self, verb: &str, what: &Path, more: &[&str]) -> (i32, String) {
-        let output = Command::new(cargo_bin!("keytrail"))
-            .arg(verb)
-            .arg(what)
-            .args(more)
-            .env("XDG_CONFIG_HOME", self.dir().join("config"))
-            .env("MORT_PW", MARKER)
-            .env_remove("KEYTRAIL_IDENTITY")
-            .output()
-            .expect("keytrail runs");
-        let text = [&*output.stdout, &*output.stderr].concat();
-        (
-            output.status.code().expect("an exit status"),
-            String::from_utf8(text).expect("text"),
-        )
+        let mut command = keytrail(self.dir());
+        ended(command.arg(verb).arg(what).args(more).env("MORT_PW", MARKER))
     }
 
     /// Changes the inventory.

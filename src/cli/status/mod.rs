@@ -8,20 +8,18 @@ use super::fleet::{self, Fleet, vault_failure};
 use super::load::{self, Loaded};
 use super::out::Out;
 use super::progress::Progress;
-use super::{Answer, Failure, planning, runtime, verify};
+use super::{Answer, Failure, planning, rotating, runtime, verify, when, whole};
 use crate::apply::PhaseError;
 use crate::apply::verify::Level;
 use crate::inventory::{HostId, Inventory};
 use crate::plan::{HostPlan, Summary};
-use crate::rotate::record::{Pending, Rotations};
+use crate::rotate::record::Pending;
 use crate::trail::Analysis;
 use crate::vault::{ArtifactKind, Snapshot, Vault, Verified};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,11 +146,9 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
     let pending = if vault.states().map_err(cannot)?.is_empty() {
         Vec::new()
     } else {
-        let applied = vault.applied().map_err(cannot)?;
-        let rotations = Rotations::read(&vault).map_err(cannot)?;
-        rotations.pending(&applied, &|host| inventory.find(host).is_some())
+        rotating::known(&vault, &inventory)?
     };
-    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let now = when::now();
     let (looked, rows) = if args.offline {
         let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
         let snapshot = vault.snapshot().map_err(cannot)?;
@@ -277,7 +273,7 @@ impl<'p> Facts<'p> {
 
 fn pending_words(pending: &Pending) -> String {
     let bite = pending.fails_by.map_or(String::new(), |by| {
-        format!(", it fails by {} at the latest", day_and_time(by))
+        format!(", it fails by {} at the latest", when::minute(by))
     });
     format!("{} is pending{bite}: {}", pending.subject, pending.command)
 }
@@ -397,31 +393,10 @@ fn say(args: &StatusArgs, status: &Status, out: &mut Out) -> Result<(), Failure>
     };
     match &args.output {
         None => out.bytes(text.as_bytes()),
-        Some(path) => write(path, &text),
+        // The collector runs as somebody else.
+        Some(path) => whole::replace(path, Some(0o644), text.as_bytes())
+            .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error)),
     }
-}
-
-/// Whoever reads the file sees the old text or the new one, never half of it.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("cannot write {}", path.display())).because(&error);
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(dir.unwrap_or(Path::new("."))).map_err(failed)?;
-    let open = std::fs::Permissions::from_mode(0o644);
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.as_file().set_permissions(open))
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
-}
-
-/// `2026-12-01 04:38 UTC`.
-fn day_and_time(at: i64) -> String {
-    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    time::OffsetDateTime::from_unix_timestamp(at)
-        .ok()
-        .and_then(|at| at.format(format).ok())
-        .unwrap_or_else(|| at.to_string())
 }
 
 /// The groups of the hosts, for who counts by them.

@@ -1,7 +1,8 @@
 //! `status` for people: the worst first.
 
-use super::{Row, Status, day_and_time};
+use super::{Row, Status};
 use crate::cli::out::counted;
+use crate::cli::when;
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use std::fmt::Write as _;
 
@@ -19,7 +20,7 @@ pub(super) fn text(status: &Status, color: bool) -> String {
             counted(pending.done + pending.hosts.len(), "host"),
             pending.fails_by.map_or(String::new(), |by| format!(
                 " The others fail at some moment until {}.",
-                day_and_time(by)
+                when::minute(by)
             )),
             pending.command
         );
