@@ -211,6 +211,28 @@ fn identity_rotates_from_the_trusted_hosts_down_and_resumes() {
 }
 
 #[test]
+fn what_cannot_be_rotated_is_said_before_the_vault_is_touched() {
+    let site = Site::new("identity: iff, identity_key: { iff: 512 }");
+    let text = fs::read_to_string(&site.inventory).expect("the inventory");
+    // Something to mint, which must not happen on the way.
+    fs::write(&site.inventory, text.replace("512", "768")).expect("the inventory");
+    let vault = site.vault();
+    for (words, expected) in [
+        (["identity", "--group", "blue"], "there is no group 'blue'"),
+        (
+            ["pc", "--group", "green"],
+            "group green has no private certificate",
+        ),
+        (["certificate", "--host", "nobody"], "nobody"),
+    ] {
+        let (status, said) = site.keytrail(&[&["rotate"], &words[..]].concat());
+        assert_eq!(status, 2, "{said}");
+        assert!(said.contains(expected) && !said.contains("Minted"), "{said}");
+        assert_eq!(site.vault(), vault, "{words:?}");
+    }
+}
+
+#[test]
 fn nobody_goes_before_a_server_that_is_out_of_reach() {
     let site = Site::new("identity: iff, identity_key: { iff: 512 }");
     // The first value that ssh meets is the one it takes.

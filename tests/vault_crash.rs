@@ -59,6 +59,8 @@ fn write_next(vault: &mut Vault) -> u32 {
         };
         generation.secret(&password).expect("kept");
     }
+    let state = Secret::from(number.to_string());
+    generation.state("crash", &state).expect("kept");
     generation.commit().expect("committed").expect("changed").0
 }
 
@@ -150,6 +152,12 @@ fn a_killed_writer_leaves_whole_generations() {
         );
         let all = vault.generations().expect("generations");
         assert!(all.iter().map(|info| info.id.0).eq(1..=last), "round {round}");
+        let state = vault.state("crash").expect("a state");
+        let expected = (last > 0).then(|| Secret::from(last.to_string()));
+        assert!(
+            state == expected,
+            "round {round}: a state comes with its generation"
+        );
         for host in 0..HOSTS {
             let name = format!("host{host}");
             let files = snapshot.media(&name);

@@ -12,10 +12,11 @@ use super::{Answer, Failure, when};
 use crate::apply::Rollout;
 use crate::digest::Digest;
 use crate::inventory::{self, Connection, HostId, Inventory};
-use crate::mint::{self, Request, State, What};
+use crate::mint::{self, Request, State, What, Work};
 use crate::ntpconf::Templates;
 use crate::plan::HostPlan;
 use crate::rotate::{departed::departed, order, renumber::Renumbering};
+use crate::secret::Secret;
 use crate::trail::{self, Analysis};
 use crate::vault::{self, ArtifactKind, GenerationId, Lock, SecretKind, Vault};
 use indexmap::IndexMap;
@@ -69,6 +70,8 @@ pub struct Demand<'a> {
     pub renewing: Option<&'a HashSet<Box<str>>>,
     /// Why, for the vault's own record.
     pub note: &'a str,
+    /// What the vault is to know together with the new generation, made from what is minted: a state's name and value.
+    pub record: Option<&'a dyn Fn(&Work) -> (&'static str, Secret)>,
 }
 
 /// Goes all the way, or says why not. `Err(answer)` inside: it has been said.
@@ -109,6 +112,7 @@ pub fn from_parts(
         renew_until: None,
         renewing: None,
         note: "inventory",
+        record: None,
     };
     let (state, lock) = mint(
         &inventory,
@@ -325,11 +329,13 @@ fn mint(
     }
     let texts: Vec<&str> = inventory.sources.iter().map(|source| &*source.text).collect();
     let progress = Progress::new(out);
-    let generation = mint::mint(
+    let record = demand.record.map(|record| record(&work));
+    let generation = mint::mint_with(
         vault,
         &work,
         demand.note,
         Digest::of(texts.join("\0").as_bytes()),
+        record.as_ref().map(|(name, value)| (*name, value)),
         &progress,
     );
     progress.finish();

@@ -1,7 +1,7 @@
 //! `keytrail rotate`: keys made anew and brought to the hosts they concern, in an order that disturbs least.
 
 use super::args::FleetArgs;
-use super::fleet::Fleet;
+use super::load::{self, Read};
 use super::out::Out;
 use super::rekey;
 use super::rotating::{self, Change, ChangeArgs, Whom};
@@ -9,6 +9,7 @@ use super::{Answer, Failure};
 use crate::inventory::{self, GroupId, Inventory};
 use crate::plan::order::Share;
 use crate::rotate::subject::{self, Scope, Subject};
+use crate::trail::Analysis;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -123,12 +124,19 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
             .why("with identity keys every client would change its associations one by one while its daemon runs, and keytrail does not do that")
             .help("--strategy restart: one server of each host at a time; a host with two servers keeps time meanwhile"));
     }
+    // What is wrong with the command is said before the vault is touched. Symmetric keys are asked for by the ids in force,
+    // which the vault knows.
+    if args.what != What::Symmetric
+        && let Read::Good(written, analysis) = load::read(&load::paths(&args.fleet.inventory)?)?
+    {
+        what(args, &written, &analysis)?;
+    }
     let mut prepared = match rotating::prepare(&args.fleet, &args.change, out)? {
         Ok(prepared) => prepared,
         Err(answer) => return Ok(answer),
     };
     let fleet = &mut prepared.fleet;
-    let subject = what(args, fleet)?;
+    let subject = what(args, &fleet.inventory, &fleet.analysis)?;
     if subject.servers_first && args.change.rollout.max_fail != Share::Count(0) {
         return Err(Failure::new("--max-fail cannot be used here")
             .why("where a server failed, its clients must not go on to keys that it does not have")
@@ -153,13 +161,12 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
     rotating::carry_out(prepared.fleet, &change.command, &args.fleet, &args.change, out)
 }
 
-fn what(args: &RotateArgs, fleet: &Fleet) -> Result<Subject, Failure> {
-    let inventory = &fleet.inventory;
-    let needs = |host| fleet.analysis.needs(host);
+fn what(args: &RotateArgs, inventory: &Inventory, analysis: &Analysis) -> Result<Subject, Failure> {
+    let needs = |host| analysis.needs(host);
     let scope = match args.what {
         What::Identity | What::Pc => groups(args, inventory)?,
         What::Symmetric => keys(args)?,
-        _ => hosts(args, fleet)?,
+        _ => hosts(args, inventory, analysis)?,
     };
     subject::subject(args.what.into(), &scope, inventory, &needs).map_err(|refused| {
         let mut failure = Failure::new("nothing was made anew");
@@ -201,14 +208,14 @@ fn keys(args: &RotateArgs) -> Result<Scope, Failure> {
     })
 }
 
-fn hosts(args: &RotateArgs, fleet: &Fleet) -> Result<Scope, Failure> {
+fn hosts(args: &RotateArgs, inventory: &Inventory, analysis: &Analysis) -> Result<Scope, Failure> {
     let selectors: Vec<String> = selectors(args);
     if selectors.is_empty() {
         return Err(Failure::new("whose?").help(
             "say which hosts: --host NAME, --group NAME, --tag WORD or --on SELECTION; all of them: --on '*'",
         ));
     }
-    let hosts = inventory::select(&fleet.inventory, &selectors, |host| fleet.analysis.depth(host))
+    let hosts = inventory::select(inventory, &selectors, |host| analysis.depth(host))
         .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
     Ok(Scope {
         hosts,

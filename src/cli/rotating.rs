@@ -10,10 +10,12 @@ use super::stored::{self, Stored};
 use super::{Answer, Failure, load, outcome, plan, when};
 use crate::apply::Report;
 use crate::inventory::{Connection, HostId, Inventory};
+use crate::mint::Work;
 use crate::plan::{Plan, render};
 use crate::rotate::between::{self, Fare};
 use crate::rotate::record::{Pending, Rotation, Rotations};
 use crate::rotate::subject::Subject;
+use crate::secret::Secret;
 use crate::vault::{Applied, ArtifactKind, GenerationId, SecretKind, Vault};
 use clap::Args;
 use serde::Serialize;
@@ -117,7 +119,7 @@ pub enum Whom<'a> {
 /// Whether there is anything to do.
 pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out) -> Result<bool, Failure> {
     let subject = change.subject;
-    let mut rotations = rotations(fleet)?;
+    let rotations = rotations(fleet)?;
     if let Whom::Changed = change.whom
         && !change.anew
     {
@@ -133,42 +135,64 @@ pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out
             return Ok(true);
         }
     }
+    let record = recording(fleet, rotations, change)?;
     let minted = fleet.mint(
         &Demand {
             anew: &subject.anew,
             renew_until: change.renew_until,
             renewing: subject.renewing.as_ref(),
             note: &subject.words,
+            record: Some(&record),
         },
         &args.vault,
         out,
     )?;
-    let all = match change.whom {
+    let hosts = match change.whom {
         Whom::Changed if minted => concerned(fleet, subject),
         Whom::Changed => BTreeSet::new(),
-        Whom::Outdated(_) => outdated(fleet)?,
-    };
-    if minted {
-        rotations.begin(Rotation {
-            subject: subject.words.clone(),
-            command: format!("keytrail {}", change.command),
-            generation: fleet.generation().try_into().unwrap_or(u32::MAX),
-            minted: when::now(),
-            began: None,
-            bite: subject.bite,
-            hosts: all.clone(),
-        });
-        let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
-        rotations
-            .write(vault)
-            .map_err(|error| vault_failure("cannot keep the record of this in the vault", &error))?;
-    }
-    let hosts = match change.whom {
-        Whom::Changed => all,
-        Whom::Outdated(wanted) => all.intersection(wanted).cloned().collect(),
+        Whom::Outdated(wanted) => outdated(fleet)?.intersection(wanted).cloned().collect(),
     };
     concern(fleet, &hosts, subject.servers_first, out);
     Ok(!hosts.is_empty())
+}
+
+/// What is noted of a rotation in the same transaction with its media: which generation it is, and whom it concerns.
+fn recording(
+    fleet: &mut Fleet,
+    rotations: Rotations,
+    change: &Change<'_>,
+) -> Result<impl Fn(&Work) -> (&'static str, Secret) + use<>, Failure> {
+    let subject = change.subject;
+    // Whom it concerns whatever is minted, and who of those that get a file.
+    let (before, counts): (BTreeSet<String>, BTreeSet<String>) = match change.whom {
+        Whom::Changed => {
+            let hosts = fleet.inventory.hosts.iter().map(|host| host.name.to_string());
+            (holders(fleet, subject), hosts.collect())
+        }
+        Whom::Outdated(_) => {
+            let applied = applied(fleet)?;
+            let counts = applied.into_keys().map(String::from);
+            (outdated(fleet)?, counts.collect())
+        }
+    };
+    let rotation = Rotation {
+        subject: subject.words.clone(),
+        command: format!("keytrail {}", change.command),
+        generation: 0,
+        minted: when::now(),
+        began: None,
+        bite: subject.bite,
+        hosts: before,
+    };
+    Ok(move |work: &Work| {
+        let mut rotations = rotations.clone();
+        let mut rotation = rotation.clone();
+        rotation.generation = work.generation().0;
+        let placed = work.places().filter(|host| counts.contains(*host));
+        rotation.hosts.extend(placed.map(str::to_owned));
+        rotations.begin(rotation);
+        (Rotations::STATE, rotations.kept())
+    })
 }
 
 fn rotations(fleet: &mut Fleet) -> Result<Rotations, Failure> {
@@ -217,22 +241,29 @@ fn pending(fleet: &mut Fleet, rotations: &Rotations) -> Result<Vec<Pending>, Fai
 fn concerned(fleet: &Fleet, subject: &Subject) -> BTreeSet<String> {
     let snapshot = &fleet.state.snapshot;
     let newest = snapshot.generation.unwrap_or(GenerationId(0));
+    let mut hosts = holders(fleet, subject);
+    let names = fleet.inventory.hosts.iter().map(|host| host.name.to_string());
+    hosts.extend(names.filter(|name| {
+        let mut files = snapshot.files(name);
+        files.any(|(placement, _)| placement.since == newest)
+    }));
+    hosts
+}
+
+/// The hosts that hold symmetric keys made anew: those are in no file of the vault.
+fn holders(fleet: &Fleet, subject: &Subject) -> BTreeSet<String> {
     let keys: Vec<&str> = subject
         .anew
         .iter()
         .filter(|(kind, _)| *kind == SecretKind::Symmetric)
         .map(|(_, owner)| &**owner)
         .collect();
-    fleet
-        .inventory
-        .host_ids()
-        .filter(|&host| {
-            let name = &*fleet.inventory.host(host).name;
-            snapshot
-                .files(name)
-                .any(|(placement, _)| placement.since == newest)
-                || (!keys.is_empty() && holds(fleet, host, &keys))
-        })
+    if keys.is_empty() {
+        return BTreeSet::new();
+    }
+    let hosts = fleet.inventory.host_ids();
+    hosts
+        .filter(|&host| holds(fleet, host, &keys))
         .map(|host| fleet.inventory.host(host).name.to_string())
         .collect()
 }

@@ -31,7 +31,7 @@ pub use error::{Error, Problem};
 pub use mv_clients::mv_client;
 pub use random::{PASSWORD_LEN, password};
 pub use revocation::Revocations;
-pub use run::{Progress, mint};
+pub use run::{Progress, mint, mint_with};
 pub use symmetric::symmetric_owner;
 pub use wanted::wanted;
 pub use work::{Task, What, Why, Work};

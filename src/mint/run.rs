@@ -44,6 +44,21 @@ pub fn mint(
     inventory: Digest,
     progress: &dyn Progress,
 ) -> Result<Option<GenerationId>, Error> {
+    mint_with(vault, work, note, inventory, None, progress)
+}
+
+/// The same with a state of the vault, by its name, that is there with the generation or not at all.
+///
+/// # Errors
+/// As [`mint`].
+pub fn mint_with(
+    vault: &mut Vault,
+    work: &Work,
+    note: &str,
+    inventory: Digest,
+    state: Option<(&str, &Secret)>,
+    progress: &dyn Progress,
+) -> Result<Option<GenerationId>, Error> {
     if work.is_empty() {
         return Ok(None);
     }
@@ -67,6 +82,9 @@ pub fn mint(
     };
     make_shared(work, shared, &mut generation)?;
     make_units(work, &common, &kept, &mut generation, progress)?;
+    if let Some((name, value)) = state {
+        generation.state(name, value)?;
+    }
     Ok(generation.commit()?)
 }
 

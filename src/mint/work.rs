@@ -100,6 +100,18 @@ impl Work {
         }))
     }
 
+    /// The generation it makes.
+    pub fn generation(&self) -> GenerationId {
+        GenerationId(self.base.map_or(1, |base| base.0 + 1))
+    }
+
+    /// The hosts that get a file with it, each as often as it gets one.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        let made = self.files().flat_map(|file| &file.places);
+        let moved = self.moved.iter().map(|(place, _)| place);
+        made.chain(moved).map(|place| &*place.host)
+    }
+
     pub(super) fn files(&self) -> impl Iterator<Item = &FileTask> {
         let own = self.units.iter().flat_map(|unit| &unit.files);
         self.shared.iter().chain(own)

@@ -64,7 +64,8 @@ pub struct Pending {
 pub struct Rotations(Vec<Rotation>);
 
 impl Rotations {
-    const STATE: &str = "rotations";
+    /// Under which name the vault keeps them.
+    pub const STATE: &str = "rotations";
 
     /// Reads them.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
@@ -77,10 +78,14 @@ impl Rotations {
         })
     }
 
+    /// As the vault keeps them.
+    pub fn kept(&self) -> Secret {
+        Secret::new(serde_json::to_vec(self).expect("names and numbers"))
+    }
+
     /// Keeps them.
     pub fn write(&self, vault: &mut Vault) -> vault::Result<()> {
-        let text = serde_json::to_vec(self).expect("names and numbers");
-        let kept = (!self.0.is_empty()).then(|| Secret::new(text));
+        let kept = (!self.0.is_empty()).then(|| self.kept());
         vault.set_state(Self::STATE, kept.as_ref())
     }
 

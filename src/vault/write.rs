@@ -231,6 +231,16 @@ impl<'v> Generation<'v> {
         Ok(())
     }
 
+    /// Keeps a state with it, in place of the one before: both are there, or neither.
+    pub fn state(&mut self, name: &str, value: &Secret) -> Result<()> {
+        let sealed = self.data_key.seal(value.expose(), &identity::state(name))?;
+        self.run(
+            "INSERT INTO states (name, sealed) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+            (name, sealed),
+        )
+    }
+
     /// Makes it durable: when this returns it survives a power cut. A generation in which nothing was changed
     /// is not written; `None` then.
     pub fn commit(self) -> Result<Option<GenerationId>> {
