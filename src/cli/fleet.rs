@@ -70,9 +70,12 @@ pub struct Demand<'a> {
     pub renewing: Option<&'a HashSet<Box<str>>>,
     /// Why, for the vault's own record.
     pub note: &'a str,
-    /// What the vault is to know together with the new generation, made from what is minted: a state's name and value.
-    pub record: Option<&'a dyn Fn(&Work) -> (&'static str, Secret)>,
+    /// What the vault is to know together with the new generation, made from what is minted.
+    pub record: Option<Record<'a>>,
 }
+
+/// Makes a state of the vault, name and value, from what is minted.
+pub type Record<'a> = &'a dyn Fn(&Work) -> (&'static str, Secret);
 
 /// Goes all the way, or says why not. `Err(answer)` inside: it has been said.
 pub fn prepare(args: &FleetArgs, format: Format, out: &mut Out) -> Result<Result<Fleet, Answer>, Failure> {
