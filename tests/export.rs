@@ -398,6 +398,8 @@ fn parameters_of_a_group_are_a_page_and_files_that_agree() {
         })
         .collect();
     snapbox::assert_data_eq!(steady, snapbox::file!["golden/export/parameters.html"]);
+    let ran = site.export(&["leaf", "--parameters", "red", "-o", "none"]);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
     for (group, why) in [("redd", "did you mean red?"), ("blue", "has no group")] {
         let ran = site.export(&["--parameters", group, "-o", "none"]);
         assert_eq!(ran.status, 2);

@@ -2,9 +2,11 @@
 
 mod common;
 
+use common::held::{self, Held};
 use common::{Lab, ended, keytrail};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 struct Asked {
     lab: Lab,
@@ -127,4 +129,46 @@ fn a_host_out_of_reach_is_no_host_in_order() {
     );
     let (status, said) = asked.verify(&["--on", "th", "--level", "start"]);
     assert_eq!(status, 0, "{said}");
+}
+
+#[test]
+fn nothing_is_proven_of_nobody() {
+    let asked = Asked::new("ok-iff");
+    let text = fs::read_to_string(&asked.inventory).expect("the inventory");
+    fs::write(&asked.inventory, text.replace("verify: auth", "verify: none")).expect("the inventory");
+    let (status, said) = asked.verify(&[]);
+    assert_eq!(status, 1, "{said}");
+    assert!(
+        said.contains("No host was looked at.") && said.contains("2 of the hosts are not looked at"),
+        "{said}"
+    );
+    assert_eq!(asked.verify(&["--level", "auth"]).0, 0);
+}
+
+/// A process by that name that does nothing, and is there as long as the value lives.
+fn daemon(lab: &Lab, before: &[&str]) -> Held {
+    let program = lab.program("ntpd", "#!/bin/sh\nwhile read -r line; do echo \"$line\"; done\n");
+    let mut words = before.to_vec();
+    words.push(program.to_str().expect("a path in UTF-8"));
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    Held::start(command)
+}
+
+#[test]
+fn the_daemon_of_a_container_is_not_the_hosts() {
+    held::must_have(&held::PROGRAMS);
+    let asked = Asked::new("nobody-home");
+    let verify = || asked.verify(&["--on", "mid", "--level", "start"]);
+    let elsewhere = daemon(&asked.lab, &["unshare", "--user", "--map-root-user", "--net"]);
+    let (status, said) = verify();
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("DOWN"), "{said}");
+    drop(elsewhere);
+    let _here = daemon(&asked.lab, &[]);
+    let (status, said) = verify();
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = asked.verify(&["--on", "mid"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("has a process, but nothing listens"), "{said}");
 }

@@ -73,6 +73,12 @@ pub fn run(args: &ExportArgs, out: &mut Out) -> Result<Answer, Failure> {
         return handover::mail(&fleet, out).map(|()| Answer::Yes);
     };
     if let Some(group) = &args.parameters {
+        if let Some(host) = fleet.source.on.first() {
+            return Err(Failure::new(format!(
+                "{host}: the parameters of a group are the same for every host"
+            ))
+            .help("leave the hosts out, or say --mail HOST for one of them"));
+        }
         let entries = handover::parameters(&fleet, group)?;
         let files = [(String::new(), entries)];
         export::write(output, &files, args.force).map_err(|error| failure(&error, output))?;

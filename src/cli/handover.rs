@@ -63,31 +63,35 @@ pub fn parameters(fleet: &Fleet, group: &str) -> Result<Vec<Entry>, Failure> {
     export::parameters(group, &files).map_err(unusable)
 }
 
-/// The selected hosts' group media, as texts for mails.
+/// The selected host's group media, as text for a mail.
 pub fn mail(fleet: &Fleet, out: &mut Out) -> Result<(), Failure> {
+    let &[host] = &*fleet.hosts else {
+        return Err(Failure::new(format!(
+            "{} hosts are meant, and a mail is for one",
+            fleet.hosts.len()
+        ))
+        .help("name one: each host gets what is for that host alone"));
+    };
     let shared = ntpconf::Fleet::new(&fleet.inventory);
     let cannot = |whys: Vec<String>| {
         whys.into_iter()
             .fold(Failure::new("there is nothing to mail"), Failure::why)
     };
-    for &host in &fleet.hosts {
-        if fleet.inventory.entry(host).settings.ntpd == Implementation::Openvms {
-            let name = &fleet.inventory.host(host).name;
-            return Err(Failure::new(format!(
-                "{name} runs OpenVMS, where nobody takes files out of a text"
-            ))
-            .help(format!("export its bundle: keytrail export {name} -o DIR")));
-        }
-        let made = planning::desired(fleet, &shared, host, &Observed::default()).map_err(cannot)?;
-        let text = with_contents(fleet, |content| export::mail(&made, content))
-            .map_err(|errors| cannot(errors.iter().map(ToString::to_string).collect()))?;
-        let Some(text) = text else {
-            let name = &made.desired.host;
-            return Err(Failure::new(format!(
-                "there is nothing to mail: {name} needs no media of a group"
-            )));
-        };
-        out.bytes(text.as_bytes())?;
+    if fleet.inventory.entry(host).settings.ntpd == Implementation::Openvms {
+        let name = &fleet.inventory.host(host).name;
+        return Err(Failure::new(format!(
+            "{name} runs OpenVMS, where nobody takes files out of a text"
+        ))
+        .help(format!("export its bundle: keytrail export {name} -o DIR")));
     }
-    Ok(())
+    let made = planning::desired(fleet, &shared, host, &Observed::default()).map_err(cannot)?;
+    let text = with_contents(fleet, |content| export::mail(&made, content))
+        .map_err(|errors| cannot(errors.iter().map(ToString::to_string).collect()))?;
+    let Some(text) = text else {
+        let name = &made.desired.host;
+        return Err(Failure::new(format!(
+            "there is nothing to mail: {name} needs no media of a group"
+        )));
+    };
+    out.bytes(text.as_bytes())
 }

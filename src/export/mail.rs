@@ -45,7 +45,7 @@ pub fn mail(made: &DesiredHost, contents: Contents<'_>) -> Result<Option<String>
         let _ = writeln!(text, "  {name}: {what}, made {}", date(name.stamp));
     }
     text.push_str(
-        "\nFor this host only: who has client parameters of IFF or GQ can pose as a server to the group's clients.\n",
+        "\nFor this host only: with IFF and GQ, who else has client parameters can pose as a server to the group's clients.\n",
     );
     if files.iter().any(|file| file.secret) {
         let _ = writeln!(

@@ -48,6 +48,7 @@ processes() {
     if [ -r /proc/uptime ] && [ -r /proc/self/stat ]; then
         read -r up rest </proc/uptime
         ticks=$(getconf CLK_TCK 2>/dev/null) || ticks=100
+        own=$(readlink /proc/self/ns/net 2>/dev/null) || own=''
         for dir in /proc/[0-9]*; do
             { IFS= read -r stat <"$dir/stat"; } 2>/dev/null || continue
             case $stat in
@@ -59,6 +60,9 @@ processes() {
             # shellcheck disable=SC2086 # the words are meant
             set -- ${stat##*') '}
             [ "$1" != Z ] || continue
+            # A container's daemon is another host's.
+            net=$(readlink "$dir/ns/net" 2>/dev/null) || net=$own
+            [ "$net" = "$own" ] || continue
             echo "process $name ${dir#/proc/} $((${up%%.*} - ${20} / ticks))"
         done
         return 0

@@ -219,6 +219,14 @@ fn daemon(
                 "install {query} there, or look at its start only: `verify: start`"
             )],
         ),
+        // By itself that would be the sign of one that does not run.
+        Err(NoAnswer::Error(ReadError::Refused(Refusal::ConnectionRefused))) => (
+            format!("{name} has a process, but nothing listens on the NTP port of 127.0.0.1"),
+            vec![
+                "it is still starting, or its configuration keeps it off that address (`interface`, `-I`)"
+                    .to_owned(),
+            ],
+        ),
         Err(NoAnswer::Error(error)) => (
             format!("{name} runs, but {error}"),
             vec![format!("try `{}` on the host", question(what))],

@@ -36,7 +36,8 @@ group and the generation that inventory and vault say. ntpq or chronyc on the ho
 read; nothing is changed there. The table has the worst first; what to do stands below it. Hosts with `verify: none`
 (all without a restart command, unless they say otherwise) are left out unless --level is given.
 
-What was seen is remembered in the vault, for `keytrail status`. Exit status 1: something is not as promised.")]
+What was seen is remembered in the vault, for `keytrail status`. Exit status 1: something is not as promised, or no host was
+looked at.")]
 pub struct VerifyArgs {
     /// Which hosts
     #[command(flatten)]
@@ -142,7 +143,8 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> Result<Answer, Failure> {
     }
     let mut rows = rows(&inventory, &hosts, looked, level);
     rows.sort_by_key(|row| std::cmp::Reverse(severity(row)));
-    let good = rows.iter().all(|row| row.good);
+    // Nothing is proven of nobody.
+    let good = !rows.is_empty() && rows.iter().all(|row| row.good);
     match args.format {
         Format::Text => out.bytes(text::text(&rows, level, out.color()).as_bytes())?,
         form => out.value(

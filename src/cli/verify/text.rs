@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 const GOOD_ROWS: usize = 40;
 
 pub fn text(rows: &[Row], level: Level, color: bool) -> String {
-    let mut text = String::new();
-    if !rows.is_empty() {
-        let _ = writeln!(text, "{}", table(rows, level, color));
+    if rows.is_empty() {
+        return "No host was looked at.\n".to_owned();
     }
+    let mut text = format!("{}\n", table(rows, level, color));
     // Many hosts have the same trouble: what to do about it stands below all of them, once.
     let mut advice: IndexMap<Vec<String>, Vec<String>> = IndexMap::new();
     for row in rows {
@@ -159,8 +159,5 @@ fn summary(rows: &[Row]) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    match rows.len() {
-        0 => "No host was looked at.".to_owned(),
-        hosts => format!("{}: {}.", counted(hosts, "host"), parts.join(", ")),
-    }
+    format!("{}: {}.", counted(rows.len(), "host"), parts.join(", "))
 }

@@ -119,6 +119,26 @@ fn without_ntpq_the_start_is_all_that_can_be_seen() {
 }
 
 #[test]
+fn a_process_that_does_not_listen_is_no_contradiction() {
+    let mut seen = seen("ok-iff");
+    seen.parts.clear();
+    seen.parts
+        .insert("as".into(), "ntpq: read: Connection refused\n".into());
+    let verified = judge(&what(&red("iff"), "mid"), &seen, None);
+    assert!(verified.stands(Level::Start) && !verified.stands(Level::Auth));
+    assert!(
+        verified
+            .daemon
+            .sentence
+            .contains("has a process, but nothing listens"),
+        "{:?}",
+        verified.daemon
+    );
+    seen.processes.clear();
+    assert!(!judge(&what(&red("iff"), "mid"), &seen, None).stands(Level::Start));
+}
+
+#[test]
 fn a_proof_older_than_the_key_shows_nothing() {
     let mut what = what(&red("iff"), "mid");
     let state = seen("ok-iff");
