@@ -217,6 +217,18 @@ fn a_passphrase_opens_it_from_a_file_standard_input_or_a_command() {
         let check = site.command("ann", "vault check fleet.yaml");
         ran(check.args([option, value])).good();
     }
+    // The other ways to give a key are no business of the command.
+    fs::write(
+        site.path("key.sh"),
+        "[ -z \"$KEYTRAIL_PASSPHRASE$KEYTRAIL_KEY\" ] && cat pass\n",
+    )
+    .expect("written");
+    let command = site
+        .command("ann", "vault check fleet.yaml")
+        .args(["--key-command", "sh key.sh"])
+        .env("KEYTRAIL_PASSPHRASE", "battery staple")
+        .env("KEYTRAIL_KEY", "battery staple");
+    ran(command).good();
     let typed = site
         .command("ann", "plan --passphrase-file - fleet.yaml")
         .stdin("correct horse\n");

@@ -33,3 +33,4 @@ pub use schema::schema;
 pub use select::{SelectError, select};
 pub use starter::STARTER;
 pub use suggest::closest;
+pub use variables::VAULT_KEY_VARIABLES;

@@ -4,8 +4,8 @@ use super::{Inventory, PasswordSource};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What may open the vault; see the command line.
-const OF_THE_VAULT: [&str; 2] = ["KEYTRAIL_KEY", "KEYTRAIL_PASSPHRASE"];
+/// Variables with what may open the vault, as the command line takes them. No process that is started needs them.
+pub const VAULT_KEY_VARIABLES: [&str; 2] = ["KEYTRAIL_KEY", "KEYTRAIL_PASSPHRASE"];
 
 impl Inventory {
     /// Names of the environment variables that passwords, key values and the vault's key come from. A process started for a host has no
@@ -19,7 +19,7 @@ impl Inventory {
                 Some(PasswordSource::Env(name)) => Some(name.clone()),
                 _ => None,
             })
-            .chain(OF_THE_VAULT.map(Box::from))
+            .chain(VAULT_KEY_VARIABLES.map(Box::from))
             .collect();
         names.into_iter().collect()
     }

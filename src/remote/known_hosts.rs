@@ -20,7 +20,12 @@ pub(super) struct Place {
 
 /// Asks ssh. No connection is made.
 pub(super) async fn place(options: &SshOptions) -> Result<Place, Unreachable> {
-    let output = Command::new("ssh")
+    let mut command = Command::new("ssh");
+    // A `Match exec` of the configuration runs programs.
+    for name in options.withheld.iter() {
+        command.env_remove(&**name);
+    }
+    let output = command
         .arg("-G")
         .args(options.place())
         .args(["--", &options.host])

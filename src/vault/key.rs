@@ -6,6 +6,7 @@
 use super::error::{Error, Result};
 use super::owners::{self, Owners, SealedKey};
 use super::seal::DataKey;
+use crate::inventory::VAULT_KEY_VARIABLES;
 use crate::secret::Secret;
 use age::secrecy::ExposeSecret;
 use std::fmt;
@@ -238,7 +239,12 @@ fn run(argv: &[String]) -> Result<Secret> {
         program: program(argv).to_owned(),
         why,
     };
-    let output = Command::new(program(argv))
+    let mut command = Command::new(program(argv));
+    // The command gives the key; another that happens to be set is none of its business.
+    for name in VAULT_KEY_VARIABLES {
+        command.env_remove(name);
+    }
+    let output = command
         .args(argv.get(1..).unwrap_or_default())
         .stdin(Stdio::inherit())
         .output()
