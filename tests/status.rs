@@ -68,6 +68,34 @@ fn the_fleet_at_a_glance() {
     let (status, said) = site.keytrail("status", &["--offline", "--expiring", "400d"]);
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("its certificate ends in 364 days"), "{said}");
+
+    // The same as findings on the lines of the inventory; the key of the vault is not needed.
+    let check = |more: &[&str]| {
+        let mut command = common::keytrail(site.dir());
+        let command = command.arg("check").arg(&site.inventory).args(more);
+        common::ended(command.env("XDG_CONFIG_HOME", "/nonexistent").env_remove("HOME"))
+    };
+    let (status, said) = check(&["--fail-on", "warning"]);
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = check(&["--fail-on", "warning", "--expiring", "400d"]);
+    assert_eq!(status, 1, "{said}");
+    for words in [
+        "warning[expiring]: the certificate of mort ends in 364 days",
+        "warning[expiring]: the certificates of 4 hosts of leaf[01-04] end within 400 days, first that of leaf0",
+        "keytrail renew --within 400d",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let vault = site.dir().join("fleet.vault");
+    fs::write(&vault, "no vault").expect("written");
+    let (status, said) = check(&[]);
+    assert_eq!(status, 0, "{said}");
+    assert!(
+        said.contains("nothing is said of certificates that end"),
+        "{said}"
+    );
+    let (status, said) = check(&["--vault", "fleet.vault"]);
+    assert_eq!(status, 2, "{said}");
 }
 
 #[test]

@@ -175,6 +175,23 @@ pub struct Check {
     /// With --what-if: hosts that must depend on one point before it is a finding
     #[arg(long, value_name = "HOSTS", default_value_t = 2, requires = "what_if")]
     pub threshold: u64,
+    /// Also say which certificates of this vault end soon; needs no key [default: the one beside the inventory, if
+    /// there is one]
+    #[arg(long, value_name = "FILE")]
+    pub vault: Option<PathBuf>,
+    /// Certificates that end within so many days are a finding
+    #[arg(long, value_name = "DAYS", default_value = "30d", value_parser = days)]
+    pub expiring: i64,
+}
+
+/// `30d`, `30`.
+pub fn days(text: &str) -> Result<i64, String> {
+    text.strip_suffix('d')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|days| (0..=36_500).contains(days))
+        .ok_or_else(|| format!("'{text}' is no number of days (30d)"))
 }
 
 /// What `check` prints.

@@ -3,12 +3,15 @@
 use super::args::{Check, CheckFormat, FailOn, WhatIf};
 use super::load::{self, Read};
 use super::out::{Out, counted};
-use super::{Answer, Failure};
+use super::vault::key::vault_failure;
+use super::{Answer, Failure, when};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, Source};
 use crate::report::{self, Checked, Counts, Ranking, Roots};
 use crate::trail::failure;
+use crate::trail::rules::expiring::Ends;
 use crate::trail::{self, Analysis};
+use crate::vault::Vault;
 use std::path::PathBuf;
 
 /// Rows of the what-if table shown before the rest is only counted.
@@ -31,6 +34,7 @@ pub fn run(args: &Check, out: &mut Out) -> Result<Answer, Failure> {
                 ));
                 Ranking::new(&inventory, &analysis.graph, &what_if)
             });
+            findings.extend(expiring(args, &paths, &inventory, &analysis, today, out)?);
             let fails = findings
                 .iter()
                 .any(|finding| finding.severity >= severity(args.fail_on));
@@ -56,6 +60,48 @@ pub fn run(args: &Check, out: &mut Out) -> Result<Answer, Failure> {
             Ok(Answer::Unusable)
         }
     }
+}
+
+/// What the vault says of certificates: the one that is named, or the one beside the inventory, if there is one.
+fn expiring(
+    args: &Check,
+    paths: &[PathBuf],
+    inventory: &Inventory,
+    analysis: &Analysis,
+    today: time::Date,
+    out: &Out,
+) -> Result<Vec<Finding>, Failure> {
+    let path = args.vault.clone().unwrap_or_else(|| Vault::beside(&paths[0]));
+    if args.vault.is_none() && !path.exists() {
+        return Ok(Vec::new());
+    }
+    let certificates = match Vault::open_locked(&path).and_then(|vault| vault.certificates()) {
+        Ok(certificates) => certificates,
+        Err(error) if args.vault.is_some() => {
+            return Err(vault_failure("cannot read the vault", &error));
+        }
+        // The inventory can be judged without it.
+        Err(error) => {
+            out.stderr(&format!(
+                "warning: nothing is said of certificates that end: {error}"
+            ));
+            return Ok(Vec::new());
+        }
+    };
+    let ends = |host| {
+        let ends = certificates.get(&*inventory.host(host).name)?;
+        analysis.needs(host).autokey.then_some(Ends {
+            standing: ends.standing,
+            latest: ends.latest,
+        })
+    };
+    Ok(trail::expiring_findings(
+        inventory,
+        &ends,
+        when::now(),
+        args.expiring,
+        today,
+    ))
 }
 
 fn severity(fail_on: FailOn) -> Severity {

@@ -1,6 +1,7 @@
 //! The catalogue of findings as a document: `docs/findings.md` is generated from the rules, and
 //! `keytrail explain CODE` shows one of them.
 
+use super::rules::expiring::{self, Ends};
 use super::rules::{RULES, Rule};
 use super::{analyse, failure};
 use crate::finding::{Finding, Severity};
@@ -71,13 +72,26 @@ fn says(rule: &Rule) -> String {
     text
 }
 
-/// What is found in a sample of a rule: what a check finds, and for what only failures show, that as well.
+/// What is found in a sample of a rule: what a check finds, and for what only failures show
+/// or a vault, that as well.
 pub(super) fn judge(rule: &Rule, inventory: &Inventory, day: time::Date) -> Vec<Finding> {
     let analysis = analyse(inventory, day);
     let what_if = failure::single(inventory, &analysis.graph, &analysis.proof);
     let failures = failure::findings(inventory, &analysis.graph, &what_if, 3);
+    // As if the certificates had been made that day.
+    let made = day.midnight().assume_utc().unix_timestamp();
+    let ends = |host| {
+        let days = i64::from(inventory.entry(host).settings.certificate_lifetime.days_from(day));
+        let ends = made + days * 86_400;
+        Some(Ends {
+            standing: ends,
+            latest: ends,
+        })
+    };
+    let ending = expiring::find(inventory, &ends, made, 30);
     let mut findings = analysis.findings;
-    findings.extend(failures.into_iter().filter(|finding| finding.code == rule.code));
+    let more = failures.into_iter().chain(ending);
+    findings.extend(more.filter(|finding| finding.code == rule.code));
     findings
 }
 

@@ -56,6 +56,19 @@ pub fn what_if_findings(
     settle::settle_more(inventory, found, today)
 }
 
+/// Certificates that end within `days` from `now` (Unix seconds) as findings, with the inventory's own severities
+/// and waivers applied; `ends` is what a vault knows of a host.
+pub fn expiring_findings(
+    inventory: &Inventory,
+    ends: &dyn Fn(HostId) -> Option<rules::expiring::Ends>,
+    now: i64,
+    days: i64,
+    today: time::Date,
+) -> Vec<Finding> {
+    let found = rules::expiring::find(inventory, ends, now, days);
+    settle::settle_more(inventory, found, today)
+}
+
 /// Analyses an inventory. `today` (UTC) decides which waivers have expired.
 pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
     let graph = TrailGraph::new(inventory);

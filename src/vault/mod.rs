@@ -58,8 +58,8 @@ pub use history::{Applied, HostResult, Outcome, Run, RunId, RunInfo};
 pub use key::{KeySource, create_identity, default_identity};
 pub use lock::{Holder, Lock, operator};
 pub use model::{
-    Artifact, ArtifactId, ArtifactKind, GenerationId, GenerationInfo, PlacedFile, Placement, PlacementId,
-    SecretId, SecretKind, SecretVersion, Snapshot,
+    Artifact, ArtifactId, ArtifactKind, CertificateEnds, GenerationId, GenerationInfo, PlacedFile, Placement,
+    PlacementId, SecretId, SecretKind, SecretVersion, Snapshot,
 };
 pub use owners::Owners;
 pub use prune::Pruned;

@@ -217,6 +217,15 @@ pub struct PlacedFile {
     pub not_after: Option<i64>,
 }
 
+/// When the certificate of a host ends, Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateEnds {
+    /// Of the one in the generation the host was last brought to, or, for a host that was brought to none, the latest.
+    pub standing: i64,
+    /// Of the latest that was made for it.
+    pub latest: i64,
+}
+
 /// Everything a vault knows at one generation but the sealed values: a value to compare with, which holds no
 /// connection and no lock.
 #[derive(Debug, Clone, Default)]

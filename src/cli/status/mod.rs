@@ -3,7 +3,7 @@
 mod prometheus;
 mod text;
 
-use super::args::{FleetArgs, Format};
+use super::args::{FleetArgs, Format, days};
 use super::fleet::{self, Fleet, vault_failure};
 use super::load::{self, Loaded};
 use super::out::Out;
@@ -15,7 +15,7 @@ use crate::inventory::{HostId, Inventory};
 use crate::plan::{HostPlan, Summary};
 use crate::rotate::record::Pending;
 use crate::trail::Analysis;
-use crate::vault::{ArtifactKind, Snapshot, Vault, Verified};
+use crate::vault::{CertificateEnds, Vault, Verified};
 use clap::ValueEnum;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -72,16 +72,6 @@ pub enum Form {
     Prometheus,
 }
 
-/// `30d`, `30`.
-fn days(text: &str) -> Result<i64, String> {
-    text.strip_suffix('d')
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .filter(|days| (0..=36_500).contains(days))
-        .ok_or_else(|| format!("'{text}' is no number of days (30d)"))
-}
-
 /// Where a host stands.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -100,6 +90,9 @@ struct Row {
     verified: Option<Seen>,
     /// What is wrong, the worst first.
     trouble: Vec<String>,
+    /// A later certificate waits in the vault.
+    #[serde(skip)]
+    renewed: bool,
     #[serde(skip)]
     severity: u8,
     #[serde(skip)]
@@ -151,8 +144,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
     let now = when::now();
     let (looked, rows) = if args.offline {
         let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
-        let snapshot = vault.snapshot().map_err(cannot)?;
-        let facts = Facts::new(&vault, snapshot, &pending)?;
+        let facts = Facts::new(&vault, &pending)?;
         let rows = hosts.iter().map(|&host| facts.row(&inventory, &analysis, host));
         (HashMap::new(), rows.collect())
     } else {
@@ -173,7 +165,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
             .vault
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let facts = Facts::new(&vault, fleet.state.snapshot, &pending)?;
+        let facts = Facts::new(&vault, &pending)?;
         let rows = all
             .iter()
             .map(|&host| facts.row(&fleet.inventory, &fleet.analysis, host));
@@ -202,21 +194,21 @@ fn has_sealed_states(path: &Path) -> bool {
 
 /// What the vault knows of hosts.
 struct Facts<'p> {
-    snapshot: Snapshot,
+    certificates: HashMap<Box<str>, CertificateEnds>,
     applied: HashMap<Box<str>, crate::vault::Applied>,
     verified: HashMap<Box<str>, Verified>,
     waiting: HashMap<&'p str, &'p Pending>,
 }
 
 impl<'p> Facts<'p> {
-    fn new(vault: &Vault, snapshot: Snapshot, pending: &'p [Pending]) -> Result<Self, Failure> {
+    fn new(vault: &Vault, pending: &'p [Pending]) -> Result<Self, Failure> {
         let cannot = |error| vault_failure("cannot read the vault", &error);
         let hosts = pending
             .iter()
             .rev()
             .flat_map(|pending| pending.hosts.iter().map(move |host| (host.as_str(), pending)));
         Ok(Self {
-            snapshot,
+            certificates: vault.certificates().map_err(cannot)?,
             applied: vault.applied().map_err(cannot)?,
             verified: vault.verified().map_err(cannot)?,
             waiting: hosts.collect(),
@@ -226,13 +218,7 @@ impl<'p> Facts<'p> {
     fn row(&self, inventory: &Inventory, analysis: &Analysis, id: HostId) -> Row {
         let name = &*inventory.host(id).name;
         let needs = analysis.needs(id);
-        let own = |kind| kind == ArtifactKind::Certificate;
-        let ends = self
-            .snapshot
-            .files(name)
-            .filter(|(_, artifact)| own(artifact.kind))
-            .filter_map(|(_, artifact)| artifact.not_after)
-            .min();
+        let certificate = self.certificates.get(name).filter(|_| needs.autokey);
         let mut row = Row {
             host: name.to_owned(),
             role: if inventory.is_trusted(id) {
@@ -244,7 +230,8 @@ impl<'p> Facts<'p> {
             },
             group: inventory.group_of(id).map(|group| group.name.to_string()),
             generation: self.applied.get(name).map(|applied| applied.generation.0),
-            certificate_ends: ends,
+            certificate_ends: certificate.map(|ends| ends.standing),
+            renewed: certificate.is_some_and(|ends| ends.latest > ends.standing),
             certificate_days: None,
             drift: None,
             verified: self.verified.get(name).map(|seen| Seen {
@@ -339,9 +326,16 @@ fn judge(status: &mut Status, mut looked: Looked, expiring: i64) {
         row.certificate_days = row
             .certificate_ends
             .map(|ends| (ends - status.at).div_euclid(DAY));
+        let waits = if row.renewed {
+            ", a later one waits in the vault"
+        } else {
+            ""
+        };
         match row.certificate_days {
-            Some(days) if days < 0 => row.add(6, format!("its certificate ended {} days ago", -days)),
-            Some(days) if days < expiring => row.add(2, format!("its certificate ends in {days} days")),
+            Some(days) if days < 0 => row.add(6, format!("its certificate ended {} days ago{waits}", -days)),
+            Some(days) if days < expiring => {
+                row.add(2, format!("its certificate ends in {days} days{waits}"));
+            }
             _ => {}
         }
         match looked.remove(&row.host) {

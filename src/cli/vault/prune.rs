@@ -1,7 +1,7 @@
 //! `keytrail vault prune`: remove the media of old generations.
 
 use super::{Which, key};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, days};
 use crate::cli::out::{Out, counted};
 use crate::cli::{Answer, Failure, when};
 use crate::vault::{Pruned, Vault};
@@ -88,11 +88,4 @@ fn text(done: &Done) -> String {
             removed.freed / 1024
         ),
     }
-}
-
-fn days(text: &str) -> Result<i64, String> {
-    text.strip_suffix('d')
-        .and_then(|days| days.parse::<u32>().ok())
-        .map(i64::from)
-        .ok_or_else(|| "a number of days, such as 400d".into())
 }

@@ -10,6 +10,7 @@ mod chrony_needs_version;
 mod cryptotype_incompatible;
 mod digest_mixed;
 mod dsa_sign_key_serves;
+pub mod expiring;
 mod failure_makes_cycle;
 mod finding_unknown;
 mod group_mixed;
@@ -154,6 +155,7 @@ pub static RULES: &[Rule] = &[
     weak_crypto::RULE,
     policy_violated::RULE,
     lifetime_exceeds_trusted_host::RULE,
+    expiring::RULE,
     failure_makes_cycle::RULE,
     single_point_of_failure::RULE,
     address_shared::RULE,

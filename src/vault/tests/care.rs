@@ -459,3 +459,57 @@ fn a_vault_of_format_1_is_taken_over_whole() {
         snapshot.media("bud")
     );
 }
+
+#[test]
+fn certificates_are_told_as_they_stand_on_the_hosts() {
+    let fixture = Fixture::new();
+    let mut vault = fixture.create();
+    let certificate = |vault: &mut Vault, ends: i64| {
+        let text = leak(&format!("certificate until {ends}"));
+        let old = vault.snapshot().unwrap();
+        let mut generation = begin(vault);
+        for host in ["mort", "leaf"] {
+            let made = NewArtifact {
+                kind: ArtifactKind::Certificate,
+                not_after: Some(ends),
+                ..host_key(host, text)
+            };
+            let artifact = generation.artifact(&made).unwrap();
+            let name = format!("ntpkey_RSA-SHA256cert_{host}.{ends}");
+            for (placement, _) in old.files(host) {
+                generation.end_placement(placement.id).unwrap();
+            }
+            generation.place(host, artifact, &name, &[]).unwrap();
+        }
+        generation.commit().unwrap()
+    };
+    let first = certificate(&mut vault, NOW + 10);
+    let run = vault
+        .start_run(&Run {
+            command: "apply",
+            operator: "ann",
+            generation: first,
+            started: NOW,
+        })
+        .unwrap();
+    let applied = HostResult {
+        host: "mort".into(),
+        outcome: Outcome::Applied,
+        generation: first,
+        detail: String::new(),
+        at: NOW,
+    };
+    vault.record(run, &[applied]).unwrap();
+    certificate(&mut vault, NOW + 99);
+    drop(vault);
+    let ends = Vault::open_locked(&fixture.path())
+        .unwrap()
+        .certificates()
+        .unwrap();
+    let of = |standing, latest| CertificateEnds {
+        standing: NOW + standing,
+        latest: NOW + latest,
+    };
+    assert_eq!((ends["mort"], ends["leaf"]), (of(10, 99), of(99, 99)));
+    assert_eq!(ends.len(), 2);
+}
