@@ -395,7 +395,9 @@ async fn a_changed_host_key_stops_that_host_and_no_other() {
     };
     assert_eq!(*phase, Phase::Stage);
     assert!(
-        message.contains("HAS CHANGED") && help.contains("console"),
+        message.contains("host key has changed")
+            && help.contains("console")
+            && help.contains("ssh-keygen -R"),
         "{message}: {help}"
     );
     assert!(!world.path("one", KEYS).exists(), "nothing was sent there");

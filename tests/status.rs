@@ -4,6 +4,7 @@ mod common;
 
 use common::site::Site;
 use std::fs;
+use std::path::Path;
 
 fn json(said: &str) -> serde_json::Value {
     serde_json::from_str(said).unwrap_or_else(|why| panic!("{why}: {said}"))
@@ -24,7 +25,7 @@ fn the_fleet_at_a_glance() {
     let (status, said) = site.keytrail("status", &[]);
     assert_eq!(status, 0, "{said}");
     assert!(
-        said.contains("8 hosts in 3 groups, generation 1: all in order."),
+        said.contains("8 hosts in 3 groups, generation 1: nothing wrong is known, but no daemon was ever asked (keytrail verify)."),
         "{said}"
     );
     let (status, said) = site.keytrail("status", &["--format", "json", "--quiet"]);
@@ -64,7 +65,10 @@ fn the_fleet_at_a_glance() {
     // From the vault alone nothing of that is known.
     let (status, said) = site.keytrail("status", &["--offline"]);
     assert_eq!(status, 0, "{said}");
-    assert!(said.contains("from the vault alone: all in order"), "{said}");
+    assert!(
+        said.contains("from the vault alone: nothing wrong is known"),
+        "{said}"
+    );
     let (status, said) = site.keytrail("status", &["--offline", "--expiring", "400d"]);
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("its certificate ends in 364 days"), "{said}");
@@ -94,7 +98,7 @@ fn the_fleet_at_a_glance() {
         said.contains("nothing is said of certificates that end"),
         "{said}"
     );
-    let (status, said) = check(&["--vault", "fleet.vault"]);
+    let (status, said) = check(&["--vault", vault.to_str().expect("text")]);
     assert_eq!(status, 2, "{said}");
 }
 
@@ -136,4 +140,86 @@ fn metrics_are_written_whole() {
     assert_eq!(status, 2, "{said}");
     let (status, said) = site.keytrail("status", &["--expiring", "soon"]);
     assert_eq!(status, 2, "{said}");
+}
+
+#[test]
+fn a_client_of_gq_that_went_before_its_servers_is_pending() {
+    let site = Site::new();
+    assert_eq!(site.keytrail("apply", &[]).0, 0);
+    let rotate = |more: &[&str]| {
+        let words = [
+            site.inventory.to_str().expect("text"),
+            "--group",
+            "green",
+            "--verify",
+            "none",
+        ];
+        site.keytrail_on("rotate", Path::new("identity"), &[&words[..], more].concat())
+    };
+    // Made, and nothing changed yet; then somebody brings it to a leaf before anybody else.
+    let (status, said) = rotate(&["-o", site.dir().join("rotation.json").to_str().expect("text")]);
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = site.keytrail("apply", &["--on", "leaf01"]);
+    assert_eq!(status, 0, "{said}");
+    let row = |said: &str| {
+        let found = json(said);
+        host(&found, "leaf01")["trouble"].to_string()
+    };
+    let (_, said) = site.keytrail("status", &["--offline", "--format", "json", "--quiet"]);
+    let trouble = row(&said);
+    assert!(
+        trouble.contains("before howland, yellow") && trouble.contains("once these have theirs"),
+        "{said}"
+    );
+    // The moment of the change is known to the second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let (status, said) = rotate(&[]);
+    assert_eq!(status, 0, "{said}");
+    let (_, said) = site.keytrail("status", &["--offline", "--format", "json", "--quiet"]);
+    assert!(row(&said).contains("restart its daemon now"), "{said}");
+    let found = json(&said);
+    assert_eq!(host(&found, "leaf02")["trouble"].to_string(), "[]", "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_known_as_ours_is_never_overwritten() {
+    let site = Site::new();
+    assert_eq!(site.keytrail("plan", &["--quiet"]).0, 0);
+    let (status, said) = site.keytrail("plan", &["--format", "json", "--quiet"]);
+    assert_eq!(status, 0, "{said}");
+    let plan = json(&said);
+    let plans = plan["plan"]["hosts"].as_array().expect("hosts");
+    let leaf = plans
+        .iter()
+        .find(|plan| plan["host"] == "leaf01")
+        .expect("leaf01");
+    let actions = leaf["actions"].as_array().expect("actions");
+    let put = actions
+        .iter()
+        .find(|action| action["action"] == "put-file")
+        .expect("a file");
+    let path = put["path"].as_str().expect("a path");
+    let file = site.dir().join("hosts/leaf01").join(path.trim_start_matches('/'));
+    fs::create_dir_all(file.parent().expect("a directory")).expect("made");
+    fs::write(&file, "somebody's only key").expect("written");
+
+    let (status, said) = site.keytrail("apply", &[]);
+    assert_eq!(status, 1, "{said}");
+    assert!(
+        said.contains(path) && said.contains("nothing tells that keytrail put it there"),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read_to_string(&file).expect("still there"),
+        "somebody's only key"
+    );
+    fs::rename(&file, site.dir().join("aside")).expect("moved");
+    assert_eq!(site.keytrail("apply", &[]).0, 0);
+
+    // Now it is ours, and what a full disk has made of it is mended.
+    let whole = fs::read(&file).expect("ours");
+    fs::write(&file, &whole[..20]).expect("cut");
+    let (status, said) = site.keytrail("apply", &[]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(fs::read(&file).expect("mended"), whole);
 }

@@ -189,6 +189,6 @@ fn may_pass(why: &Unreachable, phase: Phase) -> bool {
             phase,
             Phase::Observe | Phase::Stage | Phase::Verify | Phase::Unlock
         ),
-        Unreachable::HostKey(_) | Unreachable::TimedOut(_) => false,
+        Unreachable::HostKey(_) | Unreachable::HostKeyChanged { .. } | Unreachable::TimedOut(_) => false,
     }
 }

@@ -345,7 +345,11 @@ fn mint(
     let generation = generation.map_err(|error| mint_failure(&error))?;
     if let Some(GenerationId(number)) = generation {
         let made: Vec<String> = made.iter().map(|(what, count)| counted(*count, what)).collect();
-        out.note(&format!("Minted generation {number}: {}", made.join(", ")));
+        out.note(&if made.is_empty() {
+            format!("Generation {number}: nothing new was made, what is no longer needed was taken out")
+        } else {
+            format!("Minted generation {number}: {}", made.join(", "))
+        });
     }
     let state = State::read(vault).map_err(unreadable)?;
     Ok((state, Some(lock)))

@@ -170,7 +170,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Man(args) => man::run(args, &mut out),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "keytrail", &mut script);
+            clap_complete::generate(*shell, &mut shown(), "keytrail", &mut script);
             out.bytes(&script).map(|()| Answer::Yes)
         }
     };
@@ -184,6 +184,21 @@ pub fn run(cli: &Cli) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The command line without its hidden verbs, which completion scripts would list all the same.
+fn shown() -> clap::Command {
+    let whole = Cli::command();
+    let verbs: Vec<clap::Command> = whole
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set())
+        .cloned()
+        .collect();
+    let mut shown = clap::Command::new("keytrail").args(whole.get_arguments().cloned());
+    if let Some(about) = whole.get_about() {
+        shown = shown.about(about.clone());
+    }
+    shown.subcommands(verbs)
 }
 
 /// Log lines on standard error: warnings by default, more with `-v`.
@@ -201,4 +216,29 @@ fn start_log(verbose: u8) {
         .with_target(false);
     // A second start (library users, tests) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completions_list_what_help_lists() {
+        for shell in [
+            clap_complete::Shell::Bash,
+            clap_complete::Shell::Zsh,
+            clap_complete::Shell::Fish,
+        ] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut shown(), "keytrail", &mut script);
+            let script = String::from_utf8(script).expect("text");
+            let lists = |verb: &str| {
+                script.contains(&format!("keytrail__subcmd__{verb}"))
+                    || script.contains(&format!("-a \"{verb}\""))
+                    || script.contains(&format!("'{verb}:"))
+            };
+            assert!(lists("rotate") && lists("vault"), "{shell}");
+            assert!(!lists("man"), "{shell}");
+        }
+    }
 }

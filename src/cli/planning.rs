@@ -1,7 +1,7 @@
 //! From a prepared fleet to a plan: look at every host, say what it should look like, compare.
 
 use super::Failure;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, vault_failure};
 use super::progress::Progress;
 use crate::apply::verify;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
@@ -93,14 +93,25 @@ pub async fn plan(
         .par_iter()
         .map(|(host, observed)| host_plan(fleet, &shared, *host, observed))
         .collect();
+    let applied = fleet
+        .vault
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .applied()
+        .map_err(|error| vault_failure("cannot read the vault", &error))?;
     let mut plans = Vec::with_capacity(wanted.len());
     let mut problems = Vec::new();
     let mut contents = HashMap::new();
     for ((_, observed), wanted) in seen.iter().zip(wanted) {
         match wanted {
             Ok((plan, desired)) => {
+                let brought = applied
+                    .get(plan.host.as_str())
+                    .map(|stands| stands.generation.0.into());
                 if let Some(problem) = clock_problem(fleet, &plan, observed) {
                     missed.push((plan.host, problem.into()));
+                } else if let Some(problem) = foreign_problem(fleet, &plan, observed, brought) {
+                    missed.push((plan.host, problem));
                 } else {
                     contents.insert(plan.host.clone(), desired.contents);
                     plans.push(plan);
@@ -213,6 +224,36 @@ pub fn site(inventory: &Inventory, host: HostId) -> Site {
 fn clock_problem(fleet: &Fleet, plan: &HostPlan, observed: &Observed) -> Option<verify::ClockProblem> {
     plan.is_changed()
         .then(|| verify::clock_problem(&fleet.state.snapshot.media(&plan.host), observed.clock))?
+}
+
+/// Why a host is left alone: files of somebody else where ours belong.
+fn foreign_problem(
+    fleet: &Fleet,
+    plan: &HostPlan,
+    observed: &Observed,
+    brought: Option<u64>,
+) -> Option<PhaseError> {
+    let since = |name: &str| {
+        let mut files = fleet.state.snapshot.files(&plan.host);
+        files
+            .find(|(placement, _)| &*placement.name == name)
+            .map(|(placement, _)| placement.since.0.into())
+    };
+    let paths = plan::foreign(plan, observed, &since, brought);
+    if paths.is_empty() {
+        return None;
+    }
+    Some(PhaseError::Failed {
+        message: format!(
+            "{} is there with other content, and nothing tells that keytrail put it there: it is not overwritten",
+            paths.join(", ")
+        ),
+        help: Some(
+            "look whose it is (keytrail inspect shows what it holds), and move it away; then apply again"
+                .to_owned(),
+        ),
+        stderr: String::new(),
+    })
 }
 
 fn host_plan(

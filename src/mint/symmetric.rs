@@ -6,6 +6,7 @@ use super::wanted::{Decision, SecretWant};
 use super::wants::Wants;
 use super::work::Make;
 use crate::inventory::{HostId, Implementation, Inventory, SymmetricKey as Declared};
+use crate::media;
 use crate::media::symmetric::{KeyType, SymmetricKey};
 use crate::trail::needs::{Needs, symmetric_key};
 use crate::vault::SecretKind;
@@ -48,14 +49,21 @@ impl Wants<'_, '_> {
                 }
                 Err(mut problem) => {
                     problem.subject = format!("symmetric key {owner}");
-                    decision.problems.push(problem);
+                    // Once for all hosts that share it.
+                    if !decision.problems.contains(&problem) {
+                        decision.problems.push(problem);
+                    }
                 }
             }
         }
     }
 
     fn symmetric_key(&self, key: &Declared, id: u32) -> Result<(KeyType, Make), Problem> {
-        let wrong = |error| Problem::media("", &error);
+        // The subject is named by who asks, as the vault names it.
+        let wrong = |error: media::Error| match error {
+            media::Error::Refused { why, help, .. } => Problem::new("", why, help),
+            other => Problem::media("", &other),
+        };
         let kind = key.kind.parse::<KeyType>().map_err(wrong)?;
         let id = u16::try_from(id)
             .map_err(|_| Problem::new("", "its id is above 65535", "choose an id from 1 to 65534"))?;

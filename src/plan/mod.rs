@@ -8,6 +8,7 @@ mod compare;
 mod conf_diff;
 mod desired;
 mod diff;
+mod foreign;
 mod key_file;
 mod model;
 pub mod order;
@@ -18,6 +19,7 @@ pub use compare::Moved;
 pub use conf_diff::diff as conf_diff;
 pub use desired::{DesiredHost, HostInput, Watched, desired, watched};
 pub use diff::{ConfLines, diff, reached};
+pub use foreign::foreign;
 pub use key_file::{KeyFileError, key_file};
 pub use model::*;
 

@@ -6,6 +6,7 @@
 //! input says can be seen in a process list.
 
 pub mod bootstrap;
+mod changed_key;
 mod control;
 pub mod fake;
 mod host_keys;
@@ -60,9 +61,17 @@ pub enum Unreachable {
     /// No connection: refused, no route, name unknown, authentication refused …
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The SSH host key is unknown or another than the known one.
+    /// The SSH host key is unknown or not accepted.
     #[error("host key not accepted: {0}")]
     HostKey(String),
+    /// The SSH host key is another than the known one.
+    #[error("its SSH host key has changed: {why}")]
+    HostKeyChanged {
+        /// Which key it presents, and where another is known.
+        why: String,
+        /// What to do now, with the command.
+        help: String,
+    },
     /// The connection was lost while the script ran; what it did is not known.
     #[error("connection lost: {0}")]
     Lost(String),
@@ -73,13 +82,10 @@ pub enum Unreachable {
 
 impl Unreachable {
     /// What to do about it, one sentence.
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> &str {
         match self {
             Self::Connect(why) => connect_help(why),
-            Self::HostKey(why) if why.contains("CHANGED") || why.contains("has changed") => {
-                "somebody may be in between, or the host was installed anew: compare its key with `ssh-keygen -lf` on the \
-                 host's console; only then remove the old line from known_hosts"
-            }
+            Self::HostKeyChanged { help, .. } => help,
             Self::HostKey(_) => {
                 "look at its key with `keytrail hostkeys`, compare it on the host's console, then remember it with `keytrail \
                  hostkeys --add`; or say `host_keys: accept-new` under `ssh:` for first contacts"

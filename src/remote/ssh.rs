@@ -7,7 +7,7 @@
 
 use super::host_keys::connect;
 use super::pump::{Broken, pump};
-use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap};
+use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap, changed_key};
 use openssh::{Error, Session, Stdio};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -303,7 +303,9 @@ pub(super) fn refusal(log: &str, jumps: &str, status: std::process::ExitStatus) 
         (said, false) if said.is_empty() => format!("on the way: {on_the_way}"),
         (said, false) => format!("{said}; on the way: {on_the_way}"),
     };
-    if is_key(log) || is_key(jumps) {
+    if let Some(changed) = changed_key::changed(&format!("{jumps}\n{log}")) {
+        changed
+    } else if is_key(log) || is_key(jumps) {
         Unreachable::HostKey(said)
     } else if said.is_empty() {
         Unreachable::Connect(format!("ssh ended without a word ({status})"))
@@ -352,18 +354,6 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let status = std::process::ExitStatus::default();
-        let changed = "@@@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@@@@@@\r\n\
-                       Offending ED25519 key in /h/known_hosts:3\r\nHost key verification failed.\r\n";
-        let refused = refusal(changed, "", status);
-        assert_eq!(
-            refused,
-            Unreachable::HostKey(
-                "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!; Offending ED25519 key in /h/known_hosts:3; Host key \
-                 verification failed."
-                    .into()
-            )
-        );
-        assert!(refused.help().contains("console"));
         let refused = refusal(
             "ssh: connect to host x port 22: Connection refused\r\n",
             "",

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// Number of a run in its vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(i64);
+pub struct RunId(pub(super) i64);
 
 impl std::fmt::Display for RunId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -115,6 +115,15 @@ pub struct Applied {
     pub run: RunId,
     /// When, Unix seconds.
     pub at: i64,
+}
+
+/// When a host was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brought {
+    /// For the first time, Unix seconds.
+    pub first: i64,
+    /// For the last time.
+    pub last: i64,
 }
 
 impl Vault {
@@ -230,6 +239,20 @@ impl Vault {
                 }),
             })
             .collect()
+    }
+
+    /// When each host was changed to a generation from this one on, as far as the journal still knows. Needs no key.
+    pub fn brought(&self, since: GenerationId) -> Result<HashMap<Box<str>, Brought>> {
+        let rows = self.all(
+            "SELECT h.name, min(r.at), max(r.at) FROM results r JOIN hosts h ON h.id = r.host
+             WHERE r.outcome = ?1 AND r.generation >= ?2 GROUP BY r.host",
+            (Outcome::Applied.word(), since.0),
+            |row| {
+                let (first, last) = (row.get(1)?, row.get(2)?);
+                Ok((row.get(0)?, Brought { first, last }))
+            },
+        )?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Where every host stands that was ever brought to a generation.

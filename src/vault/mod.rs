@@ -54,7 +54,7 @@ pub use compare::{Differences, FileChange, FileVersion, SecretChange, compare};
 pub use condition::{Condition, Readable, condition};
 pub use copy::{Restored, restore};
 pub use error::{Error, Result};
-pub use history::{Applied, HostResult, Outcome, Run, RunId, RunInfo};
+pub use history::{Applied, Brought, HostResult, Outcome, Run, RunId, RunInfo};
 pub use key::{KeySource, create_identity, default_identity};
 pub use lock::{Holder, Lock, operator};
 pub use model::{

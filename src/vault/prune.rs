@@ -1,6 +1,7 @@
 //! Removing the media of generations that nobody needs any more.
 
 use super::error::{Error, Result};
+use super::history::RunId;
 use super::model::{GenerationId, GenerationInfo};
 use super::{Vault, schema};
 use rusqlite::TransactionBehavior;
@@ -19,11 +20,52 @@ pub struct Pruned {
 
 impl Vault {
     /// The generations that may go, oldest first: all but the latest `keep`, and, with `before` (Unix seconds), only those made
-    /// earlier. Never the one in force, one in which some host stands, or the one before any of these: the way back.
-    pub fn prunable(&self, keep: usize, before: Option<i64>) -> Result<Vec<GenerationId>> {
+    /// earlier. Never the one in force, one in which some host stands that `exists`, or the one before any of these: the way back.
+    pub fn prunable(
+        &self,
+        keep: usize,
+        before: Option<i64>,
+        exists: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<GenerationId>> {
         let applied = self.applied()?;
-        let stand: BTreeSet<GenerationId> = applied.values().map(|host| host.generation).collect();
+        let hosts = applied.iter().filter(|(host, _)| exists(host));
+        let stand: BTreeSet<GenerationId> = hosts.map(|(_, stands)| stands.generation).collect();
         Ok(prunable(&self.generations()?, &stand, keep, before))
+    }
+
+    /// The runs that would lose their results if only the latest `keep` kept theirs, and how many results that are.
+    pub fn prunable_results(&self, keep: usize) -> Result<(Vec<RunId>, usize)> {
+        let runs = self.runs()?;
+        let old: Vec<RunId> = runs.iter().rev().skip(keep).rev().map(|run| run.id).collect();
+        let Some(last) = old.last() else {
+            return Ok((old, 0));
+        };
+        let counts = self.all(
+            "SELECT run, count(*) FROM results WHERE run <= ?1 GROUP BY run ORDER BY run",
+            [last.0],
+            |row| Ok((RunId(row.get(0)?), row.get::<_, i64>(1)?)),
+        )?;
+        let results = counts
+            .iter()
+            .map(|(_, count)| usize::try_from(*count).unwrap_or(0))
+            .sum();
+        Ok((counts.into_iter().map(|(run, _)| run).collect(), results))
+    }
+
+    /// Removes the results of runs, host by host; that the runs were, and how they ended, stays. The file becomes smaller with the next
+    /// [`Vault::prune`].
+    pub fn prune_results(&mut self, runs: &[RunId]) -> Result<()> {
+        let path = self.path.clone();
+        let write = |db: &mut rusqlite::Connection| {
+            let writing = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for run in runs {
+                writing
+                    .prepare_cached("DELETE FROM results WHERE run = ?1")?
+                    .execute([run.0])?;
+            }
+            writing.commit()
+        };
+        write(&mut self.db).map_err(|error| schema::sqlite(&path, error))
     }
 
     /// Removes the media that belong to none but these generations. Their names stay, and what was done with them

@@ -234,6 +234,17 @@ impl Vault {
         Ok(ends.collect())
     }
 
+    /// The owners whose secret of a kind is not their first, with the generation it came with. Needs no key.
+    pub fn replaced(&self, kind: SecretKind) -> Result<HashMap<Box<str>, GenerationId>> {
+        let rows = self.all(
+            "SELECT owner, max(since) FROM secrets WHERE kind = ?1 GROUP BY owner
+             HAVING count(*) > 1 AND sum(until IS NULL) = 1",
+            [kind.code()],
+            |row| Ok((row.get(0)?, GenerationId(row.get(1)?))),
+        )?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// The bytes of a file.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `keytrail status`: where every host of the fleet stands. Changes no host, mints nothing.
 
+mod facts;
 mod prometheus;
 mod text;
 
@@ -11,12 +12,12 @@ use super::progress::Progress;
 use super::{Answer, Failure, planning, rotating, runtime, verify, when, whole};
 use crate::apply::PhaseError;
 use crate::apply::verify::Level;
-use crate::inventory::{HostId, Inventory};
+use crate::inventory::HostId;
 use crate::plan::{HostPlan, Summary};
 use crate::rotate::record::Pending;
-use crate::trail::Analysis;
-use crate::vault::{CertificateEnds, Vault, Verified};
+use crate::vault::Vault;
 use clap::ValueEnum;
+use facts::Facts;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -144,7 +145,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
     let now = when::now();
     let (looked, rows) = if args.offline {
         let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
-        let facts = Facts::new(&vault, &pending)?;
+        let facts = Facts::new(&vault, &inventory, &pending)?;
         let rows = hosts.iter().map(|&host| facts.row(&inventory, &analysis, host));
         (HashMap::new(), rows.collect())
     } else {
@@ -165,7 +166,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
             .vault
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let facts = Facts::new(&vault, &pending)?;
+        let facts = Facts::new(&vault, &fleet.inventory, &pending)?;
         let rows = all
             .iter()
             .map(|&host| facts.row(&fleet.inventory, &fleet.analysis, host));
@@ -190,79 +191,6 @@ fn has_sealed_states(path: &Path) -> bool {
     Vault::open_locked(path)
         .and_then(|vault| vault.states())
         .is_ok_and(|states| !states.is_empty())
-}
-
-/// What the vault knows of hosts.
-struct Facts<'p> {
-    certificates: HashMap<Box<str>, CertificateEnds>,
-    applied: HashMap<Box<str>, crate::vault::Applied>,
-    verified: HashMap<Box<str>, Verified>,
-    waiting: HashMap<&'p str, &'p Pending>,
-}
-
-impl<'p> Facts<'p> {
-    fn new(vault: &Vault, pending: &'p [Pending]) -> Result<Self, Failure> {
-        let cannot = |error| vault_failure("cannot read the vault", &error);
-        let hosts = pending
-            .iter()
-            .rev()
-            .flat_map(|pending| pending.hosts.iter().map(move |host| (host.as_str(), pending)));
-        Ok(Self {
-            certificates: vault.certificates().map_err(cannot)?,
-            applied: vault.applied().map_err(cannot)?,
-            verified: vault.verified().map_err(cannot)?,
-            waiting: hosts.collect(),
-        })
-    }
-
-    fn row(&self, inventory: &Inventory, analysis: &Analysis, id: HostId) -> Row {
-        let name = &*inventory.host(id).name;
-        let needs = analysis.needs(id);
-        let certificate = self.certificates.get(name).filter(|_| needs.autokey);
-        let mut row = Row {
-            host: name.to_owned(),
-            role: if inventory.is_trusted(id) {
-                "trusted host"
-            } else if needs.serves {
-                "server"
-            } else {
-                "client"
-            },
-            group: inventory.group_of(id).map(|group| group.name.to_string()),
-            generation: self.applied.get(name).map(|applied| applied.generation.0),
-            certificate_ends: certificate.map(|ends| ends.standing),
-            renewed: certificate.is_some_and(|ends| ends.latest > ends.standing),
-            certificate_days: None,
-            drift: None,
-            verified: self.verified.get(name).map(|seen| Seen {
-                at: seen.at,
-                level: seen.level.clone(),
-                good: seen.good,
-                detail: seen.detail.clone(),
-            }),
-            trouble: Vec::new(),
-            severity: 0,
-            reached: None,
-        };
-        if let Some(seen) = row.verified.as_ref().filter(|seen| !seen.good) {
-            let said = format!("when last asked: {}", seen.detail);
-            row.add(5, said);
-        }
-        if let Some(pending) = self.waiting.get(name) {
-            row.add(3, pending_words(pending));
-        }
-        if row.generation.is_none() {
-            row.add(1, "nothing was applied to it yet".to_owned());
-        }
-        row
-    }
-}
-
-fn pending_words(pending: &Pending) -> String {
-    let bite = pending.fails_by.map_or(String::new(), |by| {
-        format!(", it fails by {} at the latest", when::minute(by))
-    });
-    format!("{} is pending{bite}: {}", pending.subject, pending.command)
 }
 
 impl Row {

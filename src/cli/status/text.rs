@@ -48,12 +48,31 @@ pub(super) fn text(status: &Status, color: bool) -> String {
         counted(groups, "group"),
         status.generation,
         if bad == 0 {
-            "all in order".to_owned()
+            order(status)
         } else {
             format!("{bad} in trouble")
         }
     );
     text
+}
+
+/// That nothing is wrong, as far as is known: files in their places prove no authentication.
+fn order(status: &Status) -> String {
+    let never = status.hosts.iter().filter(|row| row.verified.is_none()).count();
+    match never {
+        0 => "all in order".to_owned(),
+        all if all == status.hosts.len() => {
+            "nothing wrong is known, but no daemon was ever asked (keytrail verify)".to_owned()
+        }
+        _ => format!(
+            "nothing wrong is known, but {} never asked (keytrail verify)",
+            if never == 1 {
+                "the daemon of 1 host was".to_owned()
+            } else {
+                format!("the daemons of {never} hosts were")
+            }
+        ),
+    }
 }
 
 fn table(status: &Status, color: bool) -> Table {

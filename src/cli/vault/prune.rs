@@ -3,10 +3,11 @@
 use super::{Which, key};
 use crate::cli::args::{Format, days};
 use crate::cli::out::{Out, counted};
-use crate::cli::{Answer, Failure, when};
+use crate::cli::{Answer, Failure, load, when};
 use crate::vault::{Pruned, Vault};
 use clap::Args;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// `vault prune`.
 #[derive(Debug, Args)]
@@ -20,6 +21,9 @@ pub struct PruneArgs {
     /// Only generations that were made longer ago than this (400d)
     #[arg(long, value_name = "AGE", value_parser = days)]
     older_than: Option<i64>,
+    /// How many runs keep their results host by host (`keytrail history RUN`), counted from the latest
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    runs: usize,
     /// Only say which would go
     #[arg(long)]
     dry_run: bool,
@@ -31,6 +35,8 @@ pub struct PruneArgs {
 #[derive(Serialize)]
 struct Done {
     generations: Vec<u32>,
+    /// Results of hosts in old runs.
+    results: usize,
     /// What was removed; nothing with --dry-run.
     removed: Option<Pruned>,
 }
@@ -48,14 +54,18 @@ pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
         let vault = Vault::open(&path, &source).map_err(failed)?;
         (vault, Some(key::lock_vault(&path, &args.which.vault)?))
     };
-    let generations = vault.prunable(args.keep, before).map_err(failed)?;
-    let removed = if args.dry_run || generations.is_empty() {
+    let exists = hosts(&args.which.inventory.paths)?;
+    let generations = vault.prunable(args.keep, before, &*exists).map_err(failed)?;
+    let (runs, results) = vault.prunable_results(args.runs).map_err(failed)?;
+    let removed = if args.dry_run || generations.is_empty() && runs.is_empty() {
         None
     } else {
+        vault.prune_results(&runs).map_err(failed)?;
         Some(vault.prune(&generations, now).map_err(failed)?)
     };
     let done = Done {
         generations: generations.iter().map(|generation| generation.0).collect(),
+        results,
         removed,
     };
     match args.format {
@@ -65,7 +75,31 @@ pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
+/// Which hosts still count: those of the inventory, or all where only the vault is named. One that left stands for ever
+/// where it was last brought to.
+fn hosts(paths: &[PathBuf]) -> Result<Box<dyn Fn(&str) -> bool>, Failure> {
+    if paths.is_empty() {
+        return Ok(Box::new(|_| true));
+    }
+    match load::read(paths)? {
+        load::Read::Good(inventory, _) => Ok(Box::new(move |host| inventory.find(host).is_some())),
+        load::Read::Invalid { .. } => Err(Failure::new(
+            "which hosts are still there is not known: the inventory cannot be read",
+        )
+        .help("mend it (keytrail check), or name the vault alone: --vault FILE")),
+    }
+}
+
 fn text(done: &Done) -> String {
+    let results = match (done.results, &done.removed) {
+        (0, _) => String::new(),
+        (count, None) => format!("Would remove {} of old runs\n", counted(count, "result")),
+        (count, Some(_)) => format!("Removed {} of old runs\n", counted(count, "result")),
+    };
+    format!("{results}{}", of_generations(done))
+}
+
+fn of_generations(done: &Done) -> String {
     if done.generations.is_empty() {
         return "Nothing to remove: every generation is kept, in use, or the way back from one.".into();
     }

@@ -302,6 +302,19 @@ hosts:
         matches!(fixture.wanted(&inventory), Err(Error::Impossible(_))),
         "8 was not given"
     );
+    let inventory_8 = inventory
+        .replace("type: MD5", "type: AES-128-CMAC")
+        .replace("key: 7", "key: 8");
+    fixture.given.keys.insert(1, "short".into());
+    let Err(Error::Impossible(problems)) = fixture.wanted(&inventory_8) else {
+        panic!("5 bytes are no key of AES-128")
+    };
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "once for three hosts: {said:?}");
+    assert!(
+        said[0].starts_with("symmetric key 8: AES-128-CMAC takes 16 bytes"),
+        "{said:?}"
+    );
     fixture.given.keys.insert(1, "open sesame".into());
     fixture.mint(&inventory);
     let keys = fixture.vault.secrets(SecretKind::Symmetric).unwrap();

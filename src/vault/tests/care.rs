@@ -218,7 +218,7 @@ fn pruning_removes_what_only_old_generations_had() {
         renew(&mut vault, number);
     }
     let stamp = vault.snapshot().unwrap().last_filestamp;
-    let gone = vault.prunable(1, None).unwrap();
+    let gone = vault.prunable(1, None, &|_| true).unwrap();
     assert_eq!(gone, [1, 2, 3].map(GenerationId));
     let four = vault.snapshot_at(Some(GenerationId(4))).unwrap();
     let removed = vault.prune(&gone, NOW).unwrap();
@@ -241,7 +241,7 @@ fn pruning_removes_what_only_old_generations_had() {
         );
     }
     assert_eq!(vault.generations().unwrap().len(), 5);
-    assert_eq!(vault.prunable(1, None).unwrap(), []);
+    assert_eq!(vault.prunable(1, None, &|_| true).unwrap(), []);
     renew(&mut vault, 6);
     assert!(vault.check().unwrap().is_empty());
 }
@@ -267,7 +267,7 @@ fn the_latest_filestamp_outlives_what_had_it() {
         }
         generation.commit().unwrap();
     }
-    let gone = vault.prunable(0, None).unwrap();
+    let gone = vault.prunable(0, None, &|_| true).unwrap();
     assert_eq!(gone, [GenerationId(1)]);
     assert_eq!(vault.prune(&gone, NOW).unwrap().secrets, 1);
     assert_eq!(
@@ -512,4 +512,56 @@ fn certificates_are_told_as_they_stand_on_the_hosts() {
     };
     assert_eq!((ends["mort"], ends["leaf"]), (of(10, 99), of(99, 99)));
     assert_eq!(ends.len(), 2);
+}
+
+#[test]
+fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
+    let fixture = Fixture::new();
+    let mut vault = filled(&fixture);
+    let mut run = |vault: &mut Vault, host: &str, generation: u32| {
+        let run = vault
+            .start_run(&Run {
+                command: "apply",
+                operator: "ann",
+                generation: Some(GenerationId(generation)),
+                started: NOW,
+            })
+            .unwrap();
+        let result = HostResult {
+            host: host.into(),
+            outcome: Outcome::Applied,
+            generation: Some(GenerationId(generation)),
+            detail: String::new(),
+            at: NOW,
+        };
+        vault.record(run, &[result]).unwrap();
+        vault.end_run(run, "done", NOW).unwrap();
+    };
+    run(&mut vault, "gone", 1);
+    for number in 2..=5 {
+        renew(&mut vault, number);
+        run(&mut vault, "mort", number);
+    }
+    assert_eq!(
+        vault.prunable(1, None, &|_| true).unwrap(),
+        [2, 3].map(GenerationId)
+    );
+    assert_eq!(
+        vault.prunable(1, None, &|host| host != "gone").unwrap(),
+        [1, 2, 3].map(GenerationId)
+    );
+    assert_eq!(vault.prunable_results(5).unwrap(), (Vec::new(), 0));
+    let (old, results) = vault.prunable_results(2).unwrap();
+    assert_eq!((old.len(), results), (3, 3));
+    vault.prune_results(&old).unwrap();
+    assert_eq!(vault.prunable_results(2).unwrap(), (Vec::new(), 0));
+    let runs = vault.runs().unwrap();
+    assert_eq!(runs.len(), 5, "that they were stays");
+    let left: Vec<usize> = runs
+        .iter()
+        .map(|run| vault.results(run.id).unwrap().len())
+        .collect();
+    assert_eq!(left, [0, 0, 0, 1, 1]);
+    assert_eq!(vault.applied().unwrap()["gone"].generation, GenerationId(1));
+    assert!(vault.check().unwrap().is_empty());
 }
