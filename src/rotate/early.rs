@@ -9,6 +9,7 @@ use crate::inventory::{GroupId, HostId, IdentityScheme, Inventory, Target};
 use crate::trail::needs::line_ident;
 use crate::vault::{Brought, Verified};
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher;
 
 /// A client that must be restarted after its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +24,11 @@ pub struct Early {
 
 /// The clients of `group` that are early; `brought`: when each host was changed to a generation from that of the group's new key on.
 /// A client that was changed again since, or was seen to be proven, is none.
-pub fn early(
+pub fn early<S: BuildHasher>(
     inventory: &Inventory,
     group: GroupId,
-    brought: &HashMap<Box<str>, Brought>,
-    verified: &HashMap<Box<str>, Verified>,
+    brought: &HashMap<Box<str>, Brought, S>,
+    verified: &HashMap<Box<str>, Verified, S>,
 ) -> Vec<Early> {
     let of = |host: HostId| brought.get(&*inventory.host(host).name);
     let mut found = Vec::new();
@@ -85,7 +86,7 @@ mod tests {
              \"leaf[1-2]\": {{ group: green, servers: [mid] }}\n"
         ))
         .expect("well formed");
-        let brought = brought
+        let brought: HashMap<Box<str>, Brought> = brought
             .iter()
             .map(|&(host, first, last)| (host.into(), Brought { first, last }))
             .collect();

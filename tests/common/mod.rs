@@ -3,6 +3,7 @@
 // Every test binary compiles this for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod asked;
 pub mod held;
 pub mod site;
 pub mod world;

@@ -4,6 +4,7 @@ use super::{Which, key};
 use crate::cli::args::{Format, days};
 use crate::cli::out::{Out, counted};
 use crate::cli::{Answer, Failure, load, when};
+use crate::inventory::Inventory;
 use crate::vault::{Pruned, Vault};
 use clap::Args;
 use serde::Serialize;
@@ -54,8 +55,13 @@ pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
         let vault = Vault::open(&path, &source).map_err(failed)?;
         (vault, Some(key::lock_vault(&path, &args.which.vault)?))
     };
-    let exists = hosts(&args.which.inventory.paths)?;
-    let generations = vault.prunable(args.keep, before, &*exists).map_err(failed)?;
+    let inventory = inventory(&args.which.inventory.paths)?;
+    let exists = |host: &str| {
+        inventory
+            .as_ref()
+            .is_none_or(|inventory| inventory.find(host).is_some())
+    };
+    let generations = vault.prunable(args.keep, before, &exists).map_err(failed)?;
     let (runs, results) = vault.prunable_results(args.runs).map_err(failed)?;
     let removed = if args.dry_run || generations.is_empty() && runs.is_empty() {
         None
@@ -75,14 +81,13 @@ pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
-/// Which hosts still count: those of the inventory, or all where only the vault is named. One that left stands for ever
-/// where it was last brought to.
-fn hosts(paths: &[PathBuf]) -> Result<Box<dyn Fn(&str) -> bool>, Failure> {
+/// Whose hosts still count; all do where only the vault is named. One that left stands for ever where it was last brought to.
+fn inventory(paths: &[PathBuf]) -> Result<Option<Box<Inventory>>, Failure> {
     if paths.is_empty() {
-        return Ok(Box::new(|_| true));
+        return Ok(None);
     }
     match load::read(paths)? {
-        load::Read::Good(inventory, _) => Ok(Box::new(move |host| inventory.find(host).is_some())),
+        load::Read::Good(inventory, _) => Ok(Some(inventory)),
         load::Read::Invalid { .. } => Err(Failure::new(
             "which hosts are still there is not known: the inventory cannot be read",
         )

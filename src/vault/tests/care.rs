@@ -518,7 +518,7 @@ fn certificates_are_told_as_they_stand_on_the_hosts() {
 fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
     let fixture = Fixture::new();
     let mut vault = filled(&fixture);
-    let mut run = |vault: &mut Vault, host: &str, generation: u32| {
+    let run = |vault: &mut Vault, host: &str, generation: u32| {
         let run = vault
             .start_run(&Run {
                 command: "apply",
