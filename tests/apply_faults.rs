@@ -19,8 +19,8 @@ async fn input_cut_short_is_never_acted_on() {
     world.add("bad", 0);
     let before = world.tree("bad");
     let observed = world.observe(&here()).await;
-    // Inputs are some kilobytes: 512-byte blocks after a prelude of about a hundred bytes.
-    for cut in [0, 1, 40, 90, 400, 700, 1100, 1400, 2000, 2500, 3000] {
+    // Streams are two members of a block of header and one of content each, and two empty blocks that say nothing.
+    for cut in [0, 1, 400, 512, 700, 1023, 1024, 1100, 1400, 1536, 2000] {
         let staged = world
             .run(&with_faults(vec![Fault::Cut(cut)]), world.work(&observed))
             .await;
@@ -64,8 +64,7 @@ impl World {
 #[tokio::test]
 async fn damaged_input_is_never_acted_on() {
     let dir = tempfile::tempdir().unwrap();
-    // From its end a stream is: two empty blocks; then, member by member, a block of content and one of header; the
-    // manifest's; the prelude. The first byte of a block is content, a name or a verb, the 110th content or a path.
+    // From its end a stream is: two empty blocks; then, member by member, a block of content and one of header. The first byte of a block is content, a name or a verb, the 110th content or a path.
     let places = (1..=6).flat_map(|block| [1024 + 512 * block - 1, 1024 + 512 * block - 110]);
     for at in places {
         for activating in [false, true] {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Lab, run, script};
-use keytrail::remote::{Elevate, Output, Remote, Unreachable};
+use keytrail::remote::{Elevate, Facts, Output, Remote, Unreachable, bootstrap};
 use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -247,10 +247,7 @@ async fn becoming_root_asks_for_no_password() {
         .unwrap();
     assert_eq!(answered(&output), (&b"root"[..], "said\n", 7));
     let words = fs::read_to_string(seen).unwrap();
-    assert!(
-        words.starts_with("-n\nsh\n-c\neval \"$(dd ibs=1 count="),
-        "{words}"
-    );
+    assert!(words.starts_with("-n\nsh\n-c\nexec 3<&0;"), "{words}");
     options.elevate = Some(Elevate::Doas);
     let output = run(&lab.with_options(options), CAT, b"root").await.unwrap();
     assert_eq!(
@@ -266,13 +263,21 @@ async fn a_script_cut_short_does_nothing() {
     let mark = lab.dir.path().join("mark");
     // The bootstrap as sshd gets it, with less on standard input than it was told to expect.
     let text = format!("main() {{\ntouch {}\n}}\nmain\n", mark.display());
-    for cut in [0, 1, text.len() / 2, text.len() - 6, text.len() - 2] {
+    let sent = bootstrap::call(&Facts::default(), &text, b"").bytes;
+    for cut in [
+        0,
+        1,
+        30,
+        sent.len() - text.len() / 2,
+        sent.len() - 6,
+        sent.len() - 2,
+    ] {
         let status = std::process::Command::new("sh")
-            .args(["-c", &keytrail::remote::bootstrap::command(text.len(), None)])
+            .args(["-c", &bootstrap::command(None)])
             .stdin({
                 use std::io::{Seek, Write};
                 let mut file = tempfile::tempfile().unwrap();
-                file.write_all(&text.as_bytes()[..cut]).unwrap();
+                file.write_all(&sent[..cut]).unwrap();
                 file.rewind().unwrap();
                 file
             })

@@ -309,7 +309,9 @@ struct Breakage {
 const BREAKAGES: &[Breakage] = &[
     Breakage {
         what: "the connection drops in the middle of what is sent",
-        sshd: |_| vec!["ForceCommand head -c 9000 | sh -c \"$SSH_ORIGINAL_COMMAND\"".to_owned()],
+        sshd: |_| {
+            vec!["ForceCommand dd bs=1 count=14000 2>/dev/null | sh -c \"$SSH_ORIGINAL_COMMAND\"".to_owned()]
+        },
         settings: "",
         said: &["leaf2: stage failed"],
     },
@@ -347,8 +349,8 @@ const BREAKAGES: &[Breakage] = &[
         what: "no space is left",
         sshd: |lab| {
             lab.program(
-                "mktemp",
-                "#!/bin/sh\necho \"mktemp: failed to create directory: No space left on device\" >&2\nexit 1\n",
+                "mkdir",
+                "#!/bin/sh\necho 'mkdir: cannot create directory: No space left on device' >&2\nexit 1\n",
             );
             vec![lab.path_line()]
         },
@@ -356,11 +358,11 @@ const BREAKAGES: &[Breakage] = &[
         said: &["leaf2: stage failed", "No space left on device"],
     },
     Breakage {
-        what: "the disk is full when links are switched",
+        what: "the disk is full when files are switched",
         sshd: |lab| {
             lab.program(
-                "ln",
-                "#!/bin/sh\ncase \" $* \" in *' -s '*) echo 'ln: No space left on device' >&2; exit 1 ;; esac\nexec /bin/ln \"$@\"\n",
+                "cp",
+                "#!/bin/sh\necho 'cp: error writing: No space left on device' >&2\nexit 1\n",
             );
             vec![lab.path_line()]
         },
@@ -393,7 +395,9 @@ const BREAKAGES: &[Breakage] = &[
         sshd: |lab| {
             lab.program(
                 "mv",
-                "#!/bin/sh\ncase \"$*\" in *keytrail-new*ntpkey_iffpar*) echo 'mv: Input/output error' >&2; exit 1 ;; esac\nexec /bin/mv \"$@\"\n",
+                "#!/bin/sh\nfor last; do :; done\nfor file; do\n  case $file in\n    ntpkey_*.[0-9]*) break ;;\n    \
+                 ntpkey_iffpar*) echo 'mv: Input/output error' >&2; exit 1 ;;\n    ntpkey_*) /bin/mv -f \"$file\" \"$last\" ;;\n  \
+                 esac\ndone\nexec /bin/mv \"$@\"\n",
             );
             vec![lab.path_line()]
         },

@@ -1,13 +1,13 @@
 //! Switching a host to what was staged, and restarting its daemon.
 
-use super::payload::{Entry, Payload, Prelude, word};
+use super::payload::{Entry, Payload, Prelude, Sent, word};
 use super::phase::{failure, garbled};
 use super::reply::{Reply, number};
 use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
 use crate::plan::Action;
-use crate::remote::{Answer, Remote, Script};
+use crate::remote::{Answer, Remote};
 use crate::secret::Secret;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(super) fn input(
     contents: &dyn ContentSource,
     terms: &Terms,
     guard: Option<Duration>,
-) -> Result<Secret, PhaseError> {
+) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
     for action in &work.plan.actions {
         add(&mut payload, work, contents, action)?;
@@ -122,15 +122,11 @@ fn add(
 pub(super) async fn activate<R: Remote>(
     name: &str,
     host: &R,
-    input: Secret,
+    sent: Sent,
     limit: Duration,
     judge: Option<&dyn Judge<R>>,
 ) -> Result<Activated, PhaseError> {
-    let script = Script {
-        text: TEXT,
-        input,
-        limit,
-    };
+    let script = sent.script(TEXT, limit);
     let objection = Mutex::new(None);
     let answer = judge.map(|judge| -> Answer<'_> {
         let objection = &objection;

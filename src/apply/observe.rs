@@ -6,10 +6,9 @@ use super::reply::{Reply, number};
 use super::{PhaseError, Site, payload};
 use crate::digest::Digest;
 use crate::plan::{Observed, ObservedFile, SwitchRecord};
-use crate::remote::{Output, Remote, Script};
+use crate::remote::{Facts, Output, Remote, Script};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 const TEXT: &str = concat!(
@@ -33,7 +32,8 @@ pub(super) async fn observe(
 ) -> Result<Observed, PhaseError> {
     let script = Script {
         text: TEXT,
-        input: Secret::from(input(look)?),
+        facts: facts(look)?,
+        input: Secret::new(Vec::new()),
         limit,
     };
     let output = host.run(script).await?;
@@ -43,16 +43,15 @@ pub(super) async fn observe(
     read(&output, look).map_err(|why| garbled(&why))
 }
 
-fn input(look: &Look) -> Result<String, PhaseError> {
-    let mut input = Prelude::default().lines(&look.site, "")?;
-    for path in &look.show {
-        let _ = writeln!(input, "show {}", payload::path(path)?);
+fn facts(look: &Look) -> Result<Facts, PhaseError> {
+    let mut facts = Prelude::default().facts(&look.site)?;
+    facts.set("shows", &look.show.len().to_string());
+    for (number, path) in (1..).zip(&look.show) {
+        facts.set(format_args!("show{number}"), payload::path(path)?);
     }
-    if is_number(look.site.owner.as_ref()) || is_number(look.site.group.as_ref()) {
-        input.push_str("numeric\n");
-    }
-    input.push_str("end\n");
-    Ok(input)
+    let numeric = is_number(look.site.owner.as_ref()) || is_number(look.site.group.as_ref());
+    facts.set("numeric", if numeric { "yes" } else { "" });
+    Ok(facts)
 }
 
 fn is_number(name: Option<&String>) -> bool {

@@ -1,16 +1,15 @@
-//! What is sent after a script: a prelude of lines, then for stage and activate a tar stream whose first member
-//! is the manifest (`scripts/receive.sh`).
+//! What is sent with a script: facts, with the manifest among them, and a tar stream of what the manifest speaks of
+//! (`scripts/receive.sh`).
 
 use super::{HostLock, PhaseError, Site};
-use crate::digest::Digest;
+use crate::remote::{Facts, Script};
 use crate::secret::Secret;
-use std::fmt::Write as _;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 const BLOCK: usize = 512;
 
-/// The lines every input begins with (`scripts/common.sh`).
+/// What every script is told (`scripts/common.sh`).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Prelude<'a> {
     /// The run and the generation it brings, for the record of a switch.
@@ -26,58 +25,39 @@ pub(super) struct Prelude<'a> {
 }
 
 impl Prelude<'_> {
-    /// All of them; `more` are lines before the last one.
-    pub(super) fn lines(&self, site: &Site, more: &str) -> Result<String, PhaseError> {
-        let mut lines = more.to_owned();
-        let values = [
-            ("root", site.root.as_deref()),
-            ("keysdir", Some(site.keysdir.as_str())),
-        ];
-        for (name, value) in values {
-            if let Some(value) = value {
-                let _ = writeln!(lines, "{name} {}", path(value)?);
-            }
-        }
+    /// All of them, said or not: a script must not find what the login has in its environment.
+    pub(super) fn facts(&self, site: &Site) -> Result<Facts, PhaseError> {
+        let mut facts = Facts::default();
+        facts.set("root", site.root.as_deref().map(path).transpose()?.unwrap_or(""));
+        facts.set("keysdir", path(&site.keysdir)?);
         for (name, value) in [("owner", &site.owner), ("group", &site.group)] {
-            if let Some(value) = value {
-                let _ = writeln!(lines, "{name} {}", word(value)?);
-            }
+            facts.set(name, value.as_deref().map(word).transpose()?.unwrap_or(""));
         }
-        if let Some((run, generation)) = self.label {
+        let label = match self.label {
             // The generation before the first has no number on a host.
-            let generation = Some(generation).filter(|generation| *generation > 0);
-            let generation = generation.map_or("-".to_owned(), |generation| generation.to_string());
-            let _ = writeln!(lines, "label {} {generation}", word(run)?);
-        }
-        if let Some(lock) = self.lock {
-            let words: String = lock
-                .words
-                .chars()
-                .map(|c| if c.is_control() || c == '\\' { ' ' } else { c })
-                .collect();
-            let _ = writeln!(
-                lines,
-                "lock {} {} {}",
-                word(&lock.id)?,
-                lock.lease.as_secs(),
-                words.trim()
-            );
-        }
-        if let Some(guard) = self.guard {
-            let _ = writeln!(lines, "guard {}", guard.as_secs().max(1));
-        }
-        if let Some(target) = self.target {
-            let _ = writeln!(lines, "target {target}");
-        }
-        if self.force {
-            lines.push_str("force\n");
-        }
-        lines.push_str("begin\n");
-        Ok(lines)
+            Some((run, 0)) => format!("{} -", word(run)?),
+            Some((run, generation)) => format!("{} {generation}", word(run)?),
+            None => "- -".to_owned(),
+        };
+        facts.set("label", &label);
+        let lock = match self.lock {
+            Some(lock) => {
+                let plain = |c: char| if c.is_control() || c == '\\' { ' ' } else { c };
+                let words: String = lock.words.chars().map(plain).collect();
+                format!("{} {} {}", word(&lock.id)?, lock.lease.as_secs(), words.trim())
+            }
+            None => String::new(),
+        };
+        facts.set("lock", &lock);
+        let guard = self.guard.map(|guard| guard.as_secs().max(1).to_string());
+        facts.set("guard", &guard.unwrap_or_default());
+        facts.set("target", self.target.unwrap_or_default());
+        facts.set("force", if self.force { "yes" } else { "" });
+        Ok(facts)
     }
 }
 
-/// A path that survives a line of its own and `read`: absolute, no control characters, no backslash, no space
+/// A path that survives a line of its own: absolute, no control characters, no backslash, no space
 /// at the end.
 pub(super) fn path(path: &str) -> Result<&str, PhaseError> {
     let odd = path.chars().any(|c| c.is_control() || c == '\\') || path.ends_with(' ');
@@ -104,14 +84,21 @@ pub(super) fn word(word: &str) -> Result<&str, PhaseError> {
     Ok(word)
 }
 
-/// A payload under construction. Members are numbered in the order added.
+/// A payload under construction. Members of the stream are called as what they become, where that is a file of the keys
+/// directory, so that one command puts all of them there; others are numbered.
 #[derive(Debug, Default)]
 pub(super) struct Payload {
-    manifest: String,
-    members: Vec<(u32, Secret)>,
+    entries: Vec<[String; 6]>,
+    members: Vec<(String, Member)>,
 }
 
-/// One line of a manifest; empty text stands for "-".
+#[derive(Debug)]
+enum Member {
+    File(u32, Secret),
+    Link(String),
+}
+
+/// One entry of a manifest; empty text stands for what it has not.
 #[derive(Debug, Default)]
 pub(super) struct Entry<'a> {
     pub(super) verb: &'a str,
@@ -124,70 +111,105 @@ pub(super) struct Entry<'a> {
 
 impl Payload {
     pub(super) fn add(&mut self, entry: Entry<'_>) -> Result<(), PhaseError> {
-        let or_dash = |text: &str| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-        let index = match entry.content {
-            None => "-".to_owned(),
-            Some(content) => {
-                self.members.push((entry.mode.unwrap_or(0o600), content));
-                (self.members.len() - 1).to_string()
-            }
-        };
-        let mode = entry.mode.map_or("-".to_owned(), |mode| format!("{mode:04o}"));
         let path = if entry.path.is_empty() {
-            "-"
+            ""
         } else {
             path(entry.path)?
         };
-        let (old, new) = (or_dash(entry.old), or_dash(entry.new));
-        let _ = writeln!(self.manifest, "{} {old} {new} {mode} {index} {path}", entry.verb);
+        let named = || -> Result<String, PhaseError> {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            Ok(word(name)?.to_owned())
+        };
+        let member = match (entry.verb, entry.content) {
+            ("media", Some(content)) => Some((named()?, Member::File(entry.mode.unwrap_or(0o600), content))),
+            ("link", None) => Some((named()?, Member::Link(entry.new.to_owned()))),
+            (_, Some(content)) => {
+                let number = self.members.len().to_string();
+                Some((number, Member::File(entry.mode.unwrap_or(0o600), content)))
+            }
+            (_, None) => None,
+        };
+        self.entries.push([
+            entry.verb.to_owned(),
+            entry.old.to_owned(),
+            entry.new.to_owned(),
+            entry.mode.map_or(String::new(), |mode| format!("{mode:04o}")),
+            member.as_ref().map_or(String::new(), |(name, _)| name.clone()),
+            path.to_owned(),
+        ]);
+        self.members.extend(member);
         Ok(())
     }
 
-    /// Prelude and tar stream in one piece. With a guard, the stream is not all the script will read.
-    pub(super) fn finish(self, site: &Site, prelude: &Prelude<'_>) -> Result<Secret, PhaseError> {
-        let padded = |len: usize| BLOCK + len.next_multiple_of(BLOCK);
-        let members: usize = self
+    /// Facts and tar stream.
+    pub(super) fn finish(self, site: &Site, prelude: &Prelude<'_>) -> Result<Sent, PhaseError> {
+        let mut facts = prelude.facts(site)?;
+        facts.set("entries", &self.entries.len().to_string());
+        for (number, values) in (1..).zip(&self.entries) {
+            for (name, value) in ["verb", "old", "new", "mode", "index", "path"].iter().zip(values) {
+                facts.set(format_args!("{name}{number}"), value);
+            }
+        }
+        let blocks = |member: &Member| match member {
+            Member::File(_, content) => BLOCK + content.len().next_multiple_of(BLOCK),
+            Member::Link(_) => BLOCK,
+        };
+        // A name of more than 100 bytes takes three blocks of its own. Room for all of it at once: a growing buffer
+        // would leave copies of secrets behind in freed memory.
+        let total: usize = self
             .members
             .iter()
-            .map(|(_, content)| padded(content.len()))
+            .map(|(_, member)| 7 * BLOCK + blocks(member))
             .sum();
-        let stream = padded(self.manifest.len()) + members + 2 * BLOCK;
-        let mut head = format!("manifest {}\n", Digest::of(self.manifest.as_bytes()));
-        if prelude.guard.is_some() {
-            let _ = writeln!(head, "size {stream}");
-        }
-        let prelude = prelude.lines(site, &head)?;
-        // Room for all of it at once: a growing buffer would leave copies of secrets behind in freed memory.
-        let total = prelude.len() + stream;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(total));
-        bytes.extend_from_slice(prelude.as_bytes());
+        let mut bytes = Zeroizing::new(Vec::with_capacity(total + 2 * BLOCK));
         let mut tar = tar::Builder::new(&mut *bytes);
-        let mut append = |name: &str, mode: u32, content: &[u8]| {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(content.len() as u64);
-            header.set_mode(mode);
-            tar.append_data(&mut header, name, content)
-        };
-        append("manifest", 0o600, self.manifest.as_bytes())
-            .and_then(|()| {
-                self.members
-                    .iter()
-                    .enumerate()
-                    .try_for_each(|(index, (mode, content))| {
-                        append(&index.to_string(), *mode, content.expose())
-                    })
+        let mut members = self.members.iter();
+        members
+            .try_for_each(|(name, member)| {
+                let mut header = tar::Header::new_ustar();
+                match member {
+                    Member::File(mode, content) => {
+                        header.set_size(content.len() as u64);
+                        header.set_mode(*mode);
+                        tar.append_data(&mut header, name, content.expose())
+                    }
+                    Member::Link(target) => {
+                        header.set_entry_type(tar::EntryType::Symlink);
+                        header.set_size(0);
+                        header.set_mode(0o777);
+                        tar.append_link(&mut header, name, target)
+                    }
+                }
             })
             .and_then(|()| tar.finish())
             .map_err(|err| PhaseError::here(format!("cannot pack what is to be sent: {err}")))?;
         drop(tar);
-        debug_assert_eq!(bytes.len(), total);
-        Ok(Secret::new(std::mem::take(&mut *bytes)))
+        if self.members.is_empty() {
+            bytes.clear();
+        }
+        Ok(Sent {
+            facts,
+            stream: Secret::new(std::mem::take(&mut *bytes)),
+        })
+    }
+}
+
+/// What goes to a host with a script.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) facts: Facts,
+    pub(super) stream: Secret,
+}
+
+impl Sent {
+    /// With which script.
+    pub(super) fn script(self, text: &'static str, limit: Duration) -> Script {
+        Script {
+            text,
+            facts: self.facts,
+            input: self.stream,
+            limit,
+        }
     }
 }
 
@@ -196,32 +218,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manifest_comes_first() {
+    fn members_are_called_as_what_they_become() {
         let mut payload = Payload::default();
-        payload
-            .add(Entry {
+        let long = format!("ntpkey_host_{}", "x".repeat(120));
+        for entry in [
+            Entry {
                 verb: "media",
                 new: "abc",
                 mode: Some(0o640),
                 content: Some(Secret::from("content")),
-                path: "/k/with space",
+                path: "/k/ntpkey_a.1",
                 ..Entry::default()
-            })
-            .unwrap();
+            },
+            Entry {
+                verb: "link",
+                new: "ntpkey_a.1",
+                path: &format!("/k/{long}"),
+                ..Entry::default()
+            },
+            Entry {
+                verb: "conf",
+                old: "def",
+                mode: Some(0o600),
+                content: Some(Secret::from("lines")),
+                path: "/etc/it's here",
+                ..Entry::default()
+            },
+        ] {
+            payload.add(entry).unwrap();
+        }
         let site = Site {
             root: Some("/srv/image/".into()),
             keysdir: "/k".into(),
             owner: Some("ntp".into()),
             group: None,
         };
-        let bytes = payload.finish(&site, &Prelude::default()).unwrap();
-        let manifest = "media - abc 0640 0 /k/with space\n";
-        let prelude = format!(
-            "manifest {}\nroot /srv/image\nkeysdir /k\nowner ntp\nbegin\n",
-            Digest::of(manifest.as_bytes())
+        let sent = payload.finish(&site, &Prelude::default()).unwrap();
+        assert!(
+            sent.facts
+                .text()
+                .starts_with("root='/srv/image'\nkeysdir='/k'\nowner='ntp'\ngroup=''\n"),
+            "{:?}",
+            sent.facts
         );
-        assert_eq!(&bytes.expose()[..prelude.len()], prelude.as_bytes());
-        let mut archive = tar::Archive::new(&bytes.expose()[prelude.len()..]);
+        let entries = format!(
+            "entries='3'\n\
+             verb1='media'\nold1=''\nnew1='abc'\nmode1='0640'\nindex1='ntpkey_a.1'\npath1='/k/ntpkey_a.1'\n\
+             verb2='link'\nold2=''\nnew2='ntpkey_a.1'\nmode2=''\nindex2='{long}'\npath2='/k/{long}'\n\
+             verb3='conf'\nold3='def'\nnew3=''\nmode3='0600'\nindex3='2'\npath3='/etc/it'\\''s here'\n"
+        );
+        assert!(sent.facts.text().ends_with(&entries), "{}", sent.facts.text());
+        let mut archive = tar::Archive::new(sent.stream.expose());
         let members: Vec<_> = archive
             .entries()
             .unwrap()
@@ -229,24 +276,22 @@ mod tests {
                 let mut entry = entry.unwrap();
                 let mut text = String::new();
                 std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
-                (
-                    entry.path().unwrap().display().to_string(),
-                    entry.header().mode().unwrap(),
-                    text,
-                )
+                let link = entry.link_name().unwrap().map(|link| link.display().to_string());
+                (entry.path().unwrap().display().to_string(), link, text)
             })
             .collect();
         assert_eq!(
             members,
             [
-                ("manifest".into(), 0o600, manifest.into()),
-                ("0".into(), 0o640, "content".into())
+                ("ntpkey_a.1".into(), None, "content".into()),
+                (long, Some("ntpkey_a.1".into()), String::new()),
+                ("2".into(), None, "lines".into())
             ]
         );
     }
 
     #[test]
-    fn a_prelude_says_what_a_run_is_about() {
+    fn a_run_says_what_it_is_about() {
         let site = Site {
             keysdir: "/k".into(),
             ..Site::default()
@@ -263,22 +308,12 @@ mod tests {
             ..Prelude::default()
         };
         assert_eq!(
-            prelude.lines(&site, "").unwrap(),
-            "keysdir /k\nlabel 12 7\nlock a1b2 900 ann@ops: keytrail apply\nguard 30\nbegin\n"
+            prelude.facts(&site).unwrap().text(),
+            "root=''\nkeysdir='/k'\nowner=''\ngroup=''\nlabel='12 7'\nlock='a1b2 900 ann@ops: keytrail apply'\n\
+             guard='30'\ntarget=''\nforce=''\n"
         );
-        let payload = Payload::default().finish(&site, &prelude).unwrap();
-        let text = String::from_utf8_lossy(payload.expose()).into_owned();
-        let (head, _) = text.split_once("begin\n").unwrap();
-        let stream: usize = head
-            .split_once("size ")
-            .unwrap()
-            .1
-            .lines()
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
-        assert_eq!(payload.len(), head.len() + "begin\n".len() + stream);
+        let sent = Payload::default().finish(&site, &prelude).unwrap();
+        assert!(sent.stream.expose().is_empty(), "nothing to unpack");
     }
 
     #[test]

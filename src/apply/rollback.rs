@@ -1,14 +1,14 @@
 //! Bringing back an earlier state of hosts, from the records they keep.
 
 use super::activate::{Activated, read, restart_output};
-use super::payload::{Entry, Payload, Prelude};
+use super::payload::{Entry, Payload, Prelude, Sent};
 use super::phase::{failure, garbled};
 use super::pool::Cancel;
 use super::run::{Allowed, Named, Run};
 use super::{Connect, Fleet, Judge, Outcome, Phase, PhaseError, Progress, Report, Rollout, Site, Terms};
 use crate::digest::Digest;
 use crate::plan::SwitchRecord;
-use crate::remote::{Remote, Script};
+use crate::remote::Remote;
 use crate::secret::Secret;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -151,7 +151,7 @@ pub async fn rollback<C: Connect>(
     run.end(stopped)
 }
 
-fn input(back: &Back, prelude: &Prelude<'_>) -> Result<Secret, PhaseError> {
+fn input(back: &Back, prelude: &Prelude<'_>) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
     if let Some(command) = &back.restart {
         payload.add(Entry {
@@ -165,16 +165,8 @@ fn input(back: &Back, prelude: &Prelude<'_>) -> Result<Secret, PhaseError> {
 }
 
 /// Sends it. What changed, and when the daemon was restarted.
-async fn go(
-    host: &impl Remote,
-    input: Secret,
-    limit: Duration,
-) -> Result<(Activated, Option<i64>), PhaseError> {
-    let script = Script {
-        text: TEXT,
-        input,
-        limit,
-    };
+async fn go(host: &impl Remote, sent: Sent, limit: Duration) -> Result<(Activated, Option<i64>), PhaseError> {
+    let script = sent.script(TEXT, limit);
     let output = host.run(script).await?;
     let stdout = output.stdout.expose();
     if output.status != 0 {

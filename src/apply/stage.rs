@@ -1,12 +1,12 @@
 //! Putting new media beside the old.
 
-use super::payload::{Entry, Payload, Prelude};
+use super::payload::{Entry, Payload, Prelude, Sent};
 use super::phase::{failure, garbled};
 use super::reply::Reply;
 use super::{ContentSource, HostWork, PhaseError, Terms};
 use crate::digest::Digest;
 use crate::plan::{Action, FileSpec};
-use crate::remote::{Remote, Script};
+use crate::remote::Remote;
 use crate::secret::Secret;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) fn input(
     work: &HostWork,
     contents: &dyn ContentSource,
     terms: &Terms,
-) -> Result<Secret, PhaseError> {
+) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
     for action in &work.plan.actions {
         let Action::PutFile { path, file, replaces } = action else {
@@ -74,12 +74,8 @@ pub(super) fn content(
 }
 
 /// Sends it. `Ok`: how many files were placed.
-pub(super) async fn stage(host: &impl Remote, input: Secret, limit: Duration) -> Result<usize, PhaseError> {
-    let script = Script {
-        text: TEXT,
-        input,
-        limit,
-    };
+pub(super) async fn stage(host: &impl Remote, sent: Sent, limit: Duration) -> Result<usize, PhaseError> {
+    let script = sent.script(TEXT, limit);
     let output = host.run(script).await?;
     if output.status != 0 {
         return Err(failure(&output));

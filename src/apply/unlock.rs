@@ -6,7 +6,7 @@ use super::pool::Cancel;
 use super::reply::Reply;
 use super::run::{Allowed, Named, Run};
 use super::{Connect, Fleet, Outcome, Phase, PhaseError, Progress, Report, Site, Terms};
-use crate::remote::{Remote, Script};
+use crate::remote::{Facts, Remote, Script};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,9 +62,9 @@ pub async fn unlock<C: Connect>(
                         force,
                         ..Prelude::default()
                     };
-                    let input = prelude.lines(&locked.site, "")?;
+                    let facts = prelude.facts(&locked.site)?;
                     let host = fleet.host(&locked.host)?;
-                    let owner = take_away(&*host, input, fleet.limits().observe).await?;
+                    let owner = take_away(&*host, facts, fleet.limits().observe).await?;
                     let changed = usize::from(owner.is_some());
                     if let Some(owner) = owner {
                         told.lock()
@@ -96,10 +96,11 @@ pub async fn unlock<C: Connect>(
 }
 
 /// Whose the lock was, if there was one to take away.
-async fn take_away(host: &impl Remote, input: String, limit: Duration) -> Result<Option<String>, PhaseError> {
+async fn take_away(host: &impl Remote, facts: Facts, limit: Duration) -> Result<Option<String>, PhaseError> {
     let script = Script {
         text: TEXT,
-        input: Secret::from(input),
+        facts,
+        input: Secret::new(Vec::new()),
         limit,
     };
     let output = host.run(script).await?;

@@ -1,8 +1,9 @@
 //! This machine as a host: the same scripts, run by `sh` here. For `connection: local`, image builds and
 //! trying things out; with a root directory in the script's input nothing outside it is touched.
 
-use super::pump::{Broken, pump};
-use super::{Answer, Output, Remote, Script, Unreachable, bootstrap};
+use super::bootstrap::STANDING;
+use super::shell::{Broken, Streams};
+use super::{Answer, Output, Remote, Script, Unreachable};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ pub struct LocalHost {
 
 impl Remote for LocalHost {
     async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
-        let (length, input) = bootstrap::stdin(script.text, script.input.expose());
         let failed = |err: std::io::Error| Unreachable::Connect(format!("cannot run sh: {err}"));
         // In a process group of its own: Ctrl-C at the terminal stops us between hosts, not a script halfway.
         let mut command = Command::new("sh");
@@ -26,7 +26,7 @@ impl Remote for LocalHost {
         }
         let mut child = command
             .arg("-c")
-            .arg(bootstrap::reader(length))
+            .arg(STANDING)
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -38,25 +38,36 @@ impl Remote for LocalHost {
         else {
             return Err(Unreachable::Connect("cannot run sh: no pipes".into()));
         };
-        let timed_out = |_| Unreachable::TimedOut(script.limit);
-        let lost = |err: std::io::Error| Unreachable::Lost(err.to_string());
-        let (stdout, stderr) = pump(stdin, stdout, stderr, input, script.limit, answer)
-            .await
-            .map_err(|broken| match broken {
-                Broken::TimedOut => Unreachable::TimedOut(script.limit),
-                Broken::Io(err) => lost(err),
-            })?;
-        let status = tokio::time::timeout(script.limit, child.wait())
-            .await
-            .map_err(timed_out)?
-            .map_err(lost)?;
-        Ok(Output {
-            status: status
-                .code()
-                .or(status.signal().map(|signal| 128 + signal))
-                .unwrap_or(255),
+        let mut streams = Streams {
+            stdin,
             stdout,
             stderr,
+        };
+        let limit = script.limit;
+        let lost = |err: std::io::Error| Unreachable::Lost(err.to_string());
+        let ended = streams
+            .talk(script, answer)
+            .await
+            .map_err(|broken| match broken {
+                Broken::TimedOut => Unreachable::TimedOut(limit),
+                Broken::Io(err) => lost(err),
+            })?;
+        // A shell that stands ends when nothing more can come.
+        drop(streams);
+        let status = tokio::time::timeout(limit, child.wait())
+            .await
+            .map_err(|_| Unreachable::TimedOut(limit))?
+            .map_err(lost)?;
+        let of_shell = || {
+            status
+                .code()
+                .or(status.signal().map(|signal| 128 + signal))
+                .unwrap_or(255)
+        };
+        Ok(Output {
+            status: ended.status.unwrap_or_else(of_shell),
+            stdout: ended.stdout,
+            stderr: ended.stderr,
         })
     }
 }
@@ -64,12 +75,14 @@ impl Remote for LocalHost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::Facts;
     use crate::secret::Secret;
     use std::time::Duration;
 
     fn script(text: &'static str, input: &[u8], limit: Duration) -> Script {
         Script {
             text,
+            facts: Facts::default(),
             input: Secret::new(input),
             limit,
         }
@@ -95,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_script_asks_and_is_answered() {
-        let text = "main() {\n    read -r word\n    echo \"heard $word\"\n    echo ask\n    read -r word\n    echo \"so $word\"\n    cat\n}\nmain\n";
+        let text = "main() {\n    read -r word\n    echo \"heard $word\"\n    echo ask\n    read -r word <&3\n    echo \"so $word\"\n    cat\n}\nmain\n";
         let limit = Duration::from_secs(10);
         let answer: Answer<'_> = Box::new(|heard| {
             Box::pin(async move {

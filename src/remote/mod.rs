@@ -2,8 +2,8 @@
 //!
 //! This layer knows hosts, scripts and bytes, nothing of NTP. One call is one round trip, over OpenSSH
 //! ([`SshHost`]) or on this machine ([`LocalHost`]); [`Target`] is either of them. The command a host is
-//! asked to run is the same for every script but for one number ([`bootstrap`]), so nothing a script or its
-//! input says can be seen in a process list.
+//! asked to run is always the same ([`bootstrap`]), so nothing a script or its input says can be seen in a
+//! process list.
 
 pub mod bootstrap;
 mod changed_key;
@@ -12,7 +12,7 @@ pub mod fake;
 mod host_keys;
 pub mod known_hosts;
 mod local;
-mod pump;
+mod shell;
 mod ssh;
 
 pub use control::ControlDir;
@@ -21,6 +21,7 @@ pub use local::LocalHost;
 pub use ssh::{SshHost, SshOptions};
 
 use crate::secret::Secret;
+use std::fmt::{Display, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -28,12 +29,32 @@ use std::time::Duration;
 /// A script and what it reads.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// POSIX `sh` text. Constant by its type: what varies, and everything secret, is in `input`.
+    /// POSIX `sh` text. Constant by its type: what varies is in `facts` and `input`.
     pub text: &'static str,
+    /// What the text finds in variables; nothing secret.
+    pub facts: Facts,
     /// What follows on its standard input; may be secret.
     pub input: Secret,
     /// Longest time it may take, once the host is connected.
     pub limit: Duration,
+}
+
+/// Values that a script finds in its variables. Read in one piece, unlike lines on standard input, which shells read
+/// byte by byte.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts(String);
+
+impl Facts {
+    /// A variable and its value, whatever that holds but NUL.
+    pub fn set(&mut self, name: impl Display, value: &str) {
+        let quoted = value.replace('\'', r"'\''");
+        let _ = writeln!(self.0, "{name}='{quoted}'");
+    }
+
+    /// Assignments as a shell reads them.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The last line a script has written when it waits for an answer, with the line breaks around it.
@@ -130,9 +151,9 @@ pub enum Elevate {
 
 /// A host that scripts can be run on.
 pub trait Remote: Send + Sync {
-    /// Runs `script` and waits for its end. With an `answer` the script's standard input stays open until it has
-    /// written [`ASK`] and was answered; its limit holds before and after that, not for the answer. The connection
-    /// is made at the first call and kept for the next; other scripts may run meanwhile.
+    /// Runs `script` and waits for its end. With an `answer`, one line comes to the script's descriptor 3 after it has
+    /// written [`ASK`]; its limit holds before and after that, not for the answer. Connection and shell are made at the
+    /// first call and kept for the next; other scripts may run meanwhile.
     fn talk(
         &self,
         script: Script,

@@ -2,13 +2,13 @@
 //!
 //! The master is started here rather than by the crate's `SessionBuilder`, which has no way to say that
 //! forwardings, agent forwarding, local commands and prompts of the user's configuration have no place in
-//! a fleet push, and which cannot be given a time limit. Scripts then run over its control socket, inside
-//! this process: one `ssh` per host, however many phases.
+//! a fleet push, and which cannot be given a time limit. A shell that stands ([`bootstrap`]) then runs scripts over
+//! its control socket, inside this process: one `ssh` and one session per host, however many phases.
 
 use super::host_keys::connect;
-use super::pump::{Broken, pump};
+use super::shell::{Broken, Streams};
 use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap, changed_key};
-use openssh::{Error, Session, Stdio};
+use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Error, Session, Stdio};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +152,15 @@ pub struct SshHost {
     options: SshOptions,
     control: Arc<ControlDir>,
     session: Mutex<Option<Arc<Session>>>,
+    /// Shells that wait for a script.
+    shells: std::sync::Mutex<Vec<Shell>>,
+}
+
+/// A shell that stands on a host.
+#[derive(Debug)]
+struct Shell {
+    child: Child<Arc<Session>>,
+    streams: Streams<ChildStdin, ChildStdout, ChildStderr>,
 }
 
 impl SshHost {
@@ -161,6 +170,7 @@ impl SshHost {
             options,
             control,
             session: Mutex::new(None),
+            shells: std::sync::Mutex::default(),
         }
     }
 
@@ -203,22 +213,36 @@ impl SshHost {
         }
     }
 
-    /// Forgets `session`, if it is still the one in use.
+    /// Forgets `session`, if it is still the one in use, and the shells it carries.
     async fn forget(&self, session: &Arc<Session>) {
+        self.shells().clear();
         let mut held = self.session.lock().await;
         if held.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
             *held = None;
         }
     }
-}
 
-impl Remote for SshHost {
-    async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
-        let (length, input) = bootstrap::stdin(script.text, script.input.expose());
-        let command = bootstrap::command(length, self.options.elevate);
+    fn shells(&self) -> std::sync::MutexGuard<'_, Vec<Shell>> {
+        self.shells
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A shell that waits, or a new one.
+    async fn shell(&self) -> Result<(Arc<Session>, Shell), Unreachable> {
         let mut session = self.session().await?;
+        let waiting = self.shells().pop();
+        if let Some(shell) = waiting {
+            // Nothing was sent yet, so starting anew repeats nothing.
+            if session.check().await.is_ok() {
+                return Ok((session, shell));
+            }
+            self.forget(&session).await;
+            session = self.session().await?;
+        }
+        let command = bootstrap::command(self.options.elevate);
         let started = match spawn(&session, &command).await {
-            // The master ended while it was idle. Nothing was sent yet, so starting anew repeats nothing.
+            // The master ended while it was idle.
             Err(Error::Disconnected) => {
                 self.forget(&session).await;
                 session = self.session().await?;
@@ -232,54 +256,84 @@ impl Remote for SshHost {
         else {
             return Err(Unreachable::Connect("no pipes to the ssh master".into()));
         };
-        let streams = pump(stdin, stdout, stderr, input, script.limit, answer).await;
-        let status = match &streams {
-            Err(Broken::TimedOut) => None,
-            _ => tokio::time::timeout(script.limit, child.wait()).await.ok(),
+        let streams = Streams {
+            stdin,
+            stdout,
+            stderr,
         };
-        let Some(status) = status else {
-            // The channel closes, and with it the connection: nothing more is wanted from a host that hangs.
-            self.forget(&session).await;
-            return Err(Unreachable::TimedOut(script.limit));
+        Ok((session, Shell { child, streams }))
+    }
+
+    /// How a shell ended that did not say what became of its script.
+    async fn end_of(
+        &self,
+        session: &Arc<Session>,
+        child: Child<Arc<Session>>,
+        limit: Duration,
+    ) -> Result<i32, Unreachable> {
+        let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
+            self.forget(session).await;
+            return Err(Unreachable::TimedOut(limit));
         };
-        let (stdout, stderr) = match streams {
-            Ok(streams) => streams,
-            Err(Broken::TimedOut) => return Err(Unreachable::TimedOut(script.limit)),
-            Err(Broken::Io(err)) => return Err(Unreachable::Lost(err.to_string())),
-        };
-        let status = match status {
-            Ok(status) => status.code().unwrap_or(255),
+        match status {
+            Ok(status) => Ok(status.code().unwrap_or(255)),
             // How the crate says "exit status 127".
-            Err(Error::Remote(_)) => 127,
+            Err(Error::Remote(_)) => Ok(127),
             // A script ended by a signal looks like a lost connection; the master knows which it was.
-            Err(Error::RemoteProcessTerminated) if session.check().await.is_ok() => 255,
+            Err(Error::RemoteProcessTerminated) if session.check().await.is_ok() => Ok(255),
             Err(err) => {
                 let log = session.control_socket().with_file_name("log");
                 let said = log_text(&std::fs::read_to_string(log).unwrap_or_default());
-                self.forget(&session).await;
-                return Err(Unreachable::Lost(if said.is_empty() {
+                self.forget(session).await;
+                Err(Unreachable::Lost(if said.is_empty() {
                     explain(&err)
                 } else {
                     said
-                }));
+                }))
             }
+        }
+    }
+}
+
+impl Remote for SshHost {
+    async fn talk(&self, script: Script, answer: Option<Answer<'_>>) -> Result<Output, Unreachable> {
+        let (session, mut shell) = self.shell().await?;
+        let limit = script.limit;
+        let ended = match shell.streams.talk(script, answer).await {
+            Ok(ended) => ended,
+            Err(Broken::TimedOut) => {
+                // The channel closes, and with it the connection: nothing more is wanted from a host that hangs.
+                self.forget(&session).await;
+                return Err(Unreachable::TimedOut(limit));
+            }
+            Err(Broken::Io(err)) => return Err(Unreachable::Lost(err.to_string())),
+        };
+        let status = if let Some(status) = ended.status {
+            if ended.stands {
+                self.shells().push(shell);
+            }
+            status
+        } else {
+            drop(shell.streams);
+            self.end_of(&session, shell.child, limit).await?
         };
         Ok(Output {
             status,
-            stdout,
-            stderr,
+            stdout: ended.stdout,
+            stderr: ended.stderr,
         })
     }
 
     async fn disconnect(&self) {
+        self.shells().clear();
         // Dropping the last session asks the master to end.
         self.session.lock().await.take();
     }
 }
 
-async fn spawn<'s>(session: &'s Session, command: &str) -> Result<openssh::Child<&'s Session>, Error> {
-    session
-        .raw_command(command)
+async fn spawn(session: &Arc<Session>, command: &str) -> Result<Child<Arc<Session>>, Error> {
+    Arc::clone(session)
+        .arc_raw_command(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

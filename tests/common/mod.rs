@@ -9,7 +9,7 @@ pub mod site;
 pub mod world;
 
 use keytrail::demo::sshd::{Sshd, SshdLab};
-use keytrail::remote::{ControlDir, Output, Remote, Script, SshHost, SshOptions, Unreachable};
+use keytrail::remote::{ControlDir, Facts, Output, Remote, Script, SshHost, SshOptions, Unreachable};
 use keytrail::secret::Secret;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,6 +86,7 @@ impl Lab {
 pub fn script(text: &'static str, input: &[u8]) -> Script {
     Script {
         text,
+        facts: Facts::default(),
         input: Secret::new(input),
         limit: Duration::from_secs(30),
     }

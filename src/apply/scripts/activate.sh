@@ -5,18 +5,17 @@
 # is there to answer any more.
 # The manifest's verbs: link (OLD and NEW are targets), unlink (OLD the target), conf (OLD and NEW are digests),
 # mode, owner (NEW is it), restart (INDEX is the command), retire (a file that goes when all is well; OLD its digest).
-# OLD is "-" for what is not there yet.
+# OLD is empty for what is not there yet.
 
 main() {
     prepare
     prelude
-    exec 3<&0
     receive
     need cp ls cat readlink
     compare
     fix
     undo='' built='' switched=''
-    if [ -s todo ]; then
+    if [ -n "$todo" ]; then
         record
         build
         switch
@@ -25,7 +24,7 @@ main() {
         take_up
     fi
     if [ -n "$restart" ]; then
-        echo "since $(date +%s)"
+        [ -z "$guard" ] || echo "since $(date +%s)"
         restart || go_back "the restart command failed with exit status $status"
     fi
     [ -z "$guard" ] || hold
@@ -46,14 +45,18 @@ take_up() {
     fi
 }
 
-# Checks everything before anything is touched. What differs goes to "todo", with the file's real name.
+# Checks everything before anything is touched, and sets $todo to what differs.
 compare() {
     set --
-    restart=''
-    while read -r verb old new mode index path; do
+    restart='' todo='' n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
+        final=$root$path
         case $verb in
             conf)
-                final=$(resolve "$path") || exit
+                resolve "$path"
+                final=$at
                 [ ! -d "$final" ] || stop 4 "$path is a directory"
                 set -- "$@" "$index"
                 [ ! -e "$final" ] || set -- "$@" "$final"
@@ -62,27 +65,33 @@ compare() {
                 restart=$index
                 set -- "$@" "$index"
                 ;;
-            retire) [ ! -f "$root$path" ] || set -- "$@" "$root$path" ;;
-            link | unlink | mode | owner) ;;
+            retire) [ ! -f "$final" ] || set -- "$@" "$final" ;;
+            link | unlink) [ "${path%/*}" = "$keysdir" ] || stop 5 'the input is damaged' ;;
+            mode | owner)
+                resolve "$path"
+                final=$at
+                ;;
             *) stop 5 'the input is damaged' ;;
         esac
-    done <manifest
+        eval "final$n=\$final"
+    done
     check "$@"
 
-    true >todo || stop 4 "cannot write to $keysdir"
-    while read -r verb old new mode index path; do
-        final=$root$path
+    n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        differing
         since="has been changed since the plan was made"
         case $verb in
             link)
                 [ ! -d "$final" ] || stop 4 "$path is a directory"
                 [ -f "${final%/*}/$new" ] || stop 3 "$path is to point to $new, which is not there"
                 if [ -L "$final" ]; then
-                    now=$(readlink "$final")
-                    [ "$now" != "$new" ] || continue
-                    [ "$now" = "$old" ] || stop 3 "$path $since"
+                    there=$(readlink "$final")
+                    [ "$there" != "$new" ] || continue
+                    [ "$there" = "$old" ] || stop 3 "$path $since"
                 elif [ -e "$final" ]; then
-                    [ "$old" = - ] || stop 3 "$path $since"
+                    [ -z "$old" ] || stop 3 "$path $since"
                 fi
                 ;;
             unlink)
@@ -95,18 +104,16 @@ compare() {
                 fi
                 ;;
             conf)
-                final=$(resolve "$path") || exit
                 holds "$new" "$index" || stop 5 "what was sent for $path is damaged"
                 if [ ! -e "$final" ]; then
-                    [ "$old" = - ] || stop 3 "$path $since"
+                    [ -z "$old" ] || stop 3 "$path $since"
                 elif holds "$new" "$final"; then
                     continue
-                elif [ "$old" = - ] || ! holds "$old" "$final"; then
+                elif [ -z "$old" ] || ! holds "$old" "$final"; then
                     stop 3 "$path $since"
                 fi
                 ;;
             mode | owner)
-                final=$(resolve "$path") || exit
                 [ -f "$final" ] || stop 3 "$path $since"
                 continue
                 ;;
@@ -116,35 +123,37 @@ compare() {
                 continue
                 ;;
         esac
-        printf '%s %s %s %s %s %s\n' "$verb" "$old" "$new" "$mode" "$index" "$final" >>todo ||
-            stop 4 "cannot write to $keysdir"
-    done <manifest
+        todo="$todo $n"
+    done
 }
 
 # Old media go when nothing can go wrong any more; a file that is not what was seen stays.
 retire() {
-    while read -r verb old new mode index path; do
+    n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        differing
         [ "$verb" = retire ] || continue
-        [ ! -L "$root$path" ] || continue
-        holds "$old" "$root$path" || continue
-        rm -f "$root$path" || stop 4 "cannot remove $path"
+        [ ! -L "$final" ] || continue
+        holds "$old" "$final" || continue
+        rm -f "$final" || stop 4 "cannot remove $path"
         echo "retire $path"
-    done <manifest
+    done
 }
 
 # Modes and owners of files that are right otherwise. No part of a generation, so nothing to undo.
 fix() {
-    while read -r verb old new mode index path; do
-        case $verb in
-            mode | owner) final=$(resolve "$path") || exit ;;
-            *) continue ;;
-        esac
+    n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        differing
         case $verb in
             mode) chmod "$mode" "$final" || stop 4 "cannot set the mode of $path" ;;
             owner) chown "$new" "$final" || stop 4 "cannot give $path to $new" ;;
+            *) continue ;;
         esac
         echo "$verb $path"
-    done <manifest
+    done
 }
 
 main

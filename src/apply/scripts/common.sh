@@ -3,7 +3,7 @@
 # is on the host. Only functions stand here; the last line of a phase calls its main, so that a text cut short
 # does nothing. Comments and indentation are not sent.
 #
-# Answers go to standard output as lines, from "keytrail-reply 1" to "end". A failure is one line
+# Descriptor 3 is what comes on the connection after the input. Answers go to standard output as lines, from "keytrail-reply 1" to "end". A failure is one line
 # "keytrail: …" on standard error beside what the tools said, and one of these exit statuses:
 #   3  the host is not as the plan expects   4  the host cannot do it
 #   5  the input is damaged                  6  the restart command failed, and there is no way back
@@ -36,32 +36,11 @@ need() { # PROGRAM…
     done
 }
 
-# The first part of every input: where and for whom. $root stands before every path.
+# Facts are there before the script begins: variables that say where and for whom. $root stands before every path.
 prelude() {
-    root='' keysdir='' owner='' group='' manifest='' size='' guard='' label='- -' lock='' target='' force=''
-    while IFS= read -r line; do
-        case $line in
-            'root '*) root=${line#root } ;;
-            'keysdir '*) keysdir=${line#keysdir } ;;
-            'owner '*) owner=${line#owner } ;;
-            'group '*) group=${line#group } ;;
-            'manifest '*) manifest=${line#manifest } ;;
-            'size '*) size=${line#size } ;;
-            'guard '*) guard=${line#guard } ;;
-            'label '*) label=${line#label } ;;
-            'lock '*) lock=${line#lock } ;;
-            'target '*) target=${line#target } ;;
-            force) force=yes ;;
-            begin)
-                [ -n "$keysdir" ] || stop 5 'the input names no directory'
-                state=$root$keysdir/.keytrail
-                [ -z "$root" ] || [ -d "$root" ] || stop 4 "the root directory $root does not exist"
-                return 0
-                ;;
-            *) stop 5 'the input is damaged at its beginning' ;;
-        esac
-    done
-    stop 5 'the input was cut short'
+    [ -n "$keysdir" ] || stop 5 'the input names no directory'
+    state=$root$keysdir/.keytrail
+    [ -z "$root" ] || [ -d "$root" ] || stop 4 "the root directory $root does not exist"
 }
 
 # What keytrail knows of this host between runs, below the keys directory:
@@ -104,7 +83,7 @@ holds() { # DIGEST NAME
     return 1
 }
 
-# The file that PATH names in the end, below the root: an ntp.conf may be a link to somewhere else.
+# Sets $at to the file that PATH names in the end, below the root: an ntp.conf may be a link to somewhere else.
 resolve() { # PATH
     at=$root$1
     hops=0
@@ -117,5 +96,4 @@ resolve() { # PATH
             *) at=${at%/*}/$to ;;
         esac
     done
-    printf '%s\n' "$at"
 }

@@ -1,40 +1,25 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
 # Says what is there: media and links in the keys directory, and the files asked for. Changes nothing.
-# Input: the prelude, then lines "show PATH" (digest and content), "look PATH" (digest), "numeric", "end".
+# Facts: the number of files asked for in $shows, their paths in $show1 and so on; whether $numeric owners are wanted.
 
 main() {
     prepare
     prelude
     need ls date wc cat readlink
-    numeric='' complete=''
     set --
-    while IFS= read -r line; do
-        path=${line#* }
-        case $line in
-            'show '* | 'look '*)
-                final=$(resolve "$path") || exit
-                [ -e "$final" ] || continue
-                [ -f "$final" ] || stop 4 "$path is not a file"
-                set -- "$@" "$final"
-                printf 'asked %s\nis %s\n' "$path" "$final"
-                case $line in
-                    'show '*)
-                        [ -r "$final" ] || stop 4 "cannot read $path: Permission denied"
-                        printf 'content %d\n' "$(wc -c <"$final")"
-                        cat "$final" || stop 4 "cannot read $path"
-                        echo
-                        ;;
-                esac
-                ;;
-            numeric) numeric=yes ;;
-            end)
-                complete=yes
-                break
-                ;;
-            *) stop 5 'the input is damaged' ;;
-        esac
+    n=0
+    while [ "$n" -lt "$shows" ]; do
+        n=$((n + 1))
+        eval "path=\$show$n"
+        resolve "$path"
+        [ -e "$at" ] || continue
+        [ -f "$at" ] || stop 4 "$path is not a file"
+        [ -r "$at" ] || stop 4 "cannot read $path: Permission denied"
+        set -- "$@" "$at"
+        printf 'asked %s\nis %s\ncontent %d\n' "$path" "$at" "$(wc -c <"$at")"
+        cat "$at" || stop 4 "cannot read $path"
+        echo
     done
-    [ -n "$complete" ] || stop 5 'the input was cut short'
 
     echo "clock $(date +%s)"
     dir=$root$keysdir

@@ -1,69 +1,103 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
-# Taking in a payload: a tar stream after the prelude, unpacked into a directory that nobody else can enter.
-# Its first member is "manifest": lines "VERB OLD NEW MODE INDEX PATH" with "-" for what a verb has not. The
-# other members are numbered. The prelude has the manifest's digest and the manifest that of every member, and
-# all are checked before anything is done: a stream cut short or damaged is never acted on.
+# Taking in a payload: a tar stream, unpacked into a directory that nobody else can enter. The manifest is among the
+# facts: $entries is the number of its entries, and each has a verb, what is to be there (new) and was there (old), a
+# mode, the member of the stream that it is about (index), and a path; nothing for what an entry has not. Members that
+# go into the keys directory are called as there, the others have numbers. The digest of every member is checked before
+# anything is done: a stream cut short or damaged is never acted on.
+#
+# Every process that is not started is half a millisecond of a host's time, hence one command for many files.
 
 receive() {
-    need tar mktemp mkdir rm mv ln chmod date
-    make_dir
-    sweep "$root$keysdir"
+    need tar mkdir rm mv ln chmod date
     stage='' locked=''
     trap leave EXIT
     trap 'exit 5' HUP INT TERM PIPE
-    stage=$(mktemp -d "$root$keysdir/.keytrail-stage-$$-XXXXXX") || stop 4 "cannot write to $keysdir"
+    make_dirs
     take_lock
-    # Some tars read on beyond the end of the archive. Where more follows they get no more than the archive, and it
-    # is read byte by byte, as nothing else leaves the rest alone everywhere.
-    if [ -n "$size" ]; then
-        dd ibs=1 obs=4096 count="$size" 2>/dev/null | tar -xpof - -C "$stage"
-    else
-        tar -xpof - -C "$stage"
-    fi || stop 4 "cannot unpack what was sent into $keysdir"
     cd "$stage" || stop 4 "cannot use $keysdir"
-    [ -f manifest ] || stop 5 'the input was cut short'
-    while read -r verb old new mode index path; do
-        [ "$index" = - ] || [ -f "$index" ] || stop 5 'the input was cut short'
-    done <manifest
+    members=0 n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
+        [ -z "$index" ] || members=$((members + 1))
+    done
+    [ "$members" -gt 0 ] || return 0
+    tar -xpof - || stop 4 "cannot unpack what was sent into $keysdir"
+    n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
+        [ -z "$index" ] || [ -f "$index" ] || [ -L "$index" ] || stop 5 'the input was cut short'
+    done
 }
 
-# Sets $sums to the digests of the manifest, which must be the one that was sent, and of files.
+# Sets $verb, $old, $new, $mode, $index and $path to those of entry $n.
+entry() {
+    eval "verb=\$verb$n old=\$old$n new=\$new$n mode=\$mode$n index=\$index$n path=\$path$n"
+}
+
+# Sets $sums to the digests of files.
 check() { # FILE…
-    sums=$(digests manifest "$@") || stop 4 "cannot check the files in $keysdir"
-    holds "$manifest" manifest || stop 5 'what was sent is damaged'
+    sums=''
+    [ "$#" -eq 0 ] || sums=$(digests "$@") || stop 4 "cannot check the files in $keysdir"
 }
 
-# The keys directory, made where it is missing: closed to all but its owner, and open to its group if one is set.
-make_dir() {
-    dir=$root$keysdir
-    [ ! -d "$dir" ] || return 0
-    [ ! -e "$dir" ] || stop 4 "$keysdir is not a directory"
-    (umask 022 && mkdir -p "${dir%/*}/") || stop 4 "cannot make the directory ${keysdir%/*}"
-    if mkdir -m 0700 "$dir"; then
-        own "$dir" || stop 4 "$cannot_own"
-        [ -z "$group" ] || chmod 0750 "$dir" || stop 4 "cannot set the mode of $keysdir"
+# Makes $stage to unpack in, and before it whatever of the keys directory and ours below it is missing. The keys
+# directory is closed to all but its owner, and open to its group if one is set.
+make_dirs() {
+    dir=$root$keysdir made=''
+    set --
+    if [ -d "$dir" ]; then
+        sweep "$dir"
     else
-        # Another run may just have made it.
-        [ -d "$dir" ] || stop 4 "cannot make the directory $keysdir"
+        [ ! -e "$dir" ] || stop 4 "$keysdir is not a directory"
+        [ -d "${dir%/*}/" ] || (umask 022 && mkdir -p "${dir%/*}/") ||
+            stop 4 "cannot make the directory ${keysdir%/*}"
+        made=yes
+        set -- "$dir"
     fi
+    [ -z "$lock" ] || [ -d "$state" ] || set -- "$@" "$state"
+    number=1
+    while [ -e "$dir/.keytrail-stage-$$-$number" ]; do
+        number=$((number + 1))
+    done
+    if mkdir -m 0700 "$@" "$dir/.keytrail-stage-$$-$number" 2>/dev/null; then
+        stage=$dir/.keytrail-stage-$$-$number
+    else
+        # Another run may just have made one of them.
+        for missing; do
+            [ -d "$missing" ] || mkdir -m 0700 "$missing" || [ -d "$missing" ] ||
+                stop 4 "cannot make the directory ${missing#"$root"}"
+        done
+        stage=$(mktemp -d "$dir/.keytrail-stage-$$-XXXXXX") || stop 4 "cannot write to $keysdir"
+    fi
+    [ -n "$made" ] || return 0
+    own "$dir" || stop 4 "$cannot_own"
+    [ -z "$group" ] || chmod 0750 "$dir" || stop 4 "cannot set the mode of $keysdir"
 }
 
 # Takes the host for this run, or stops. A lock of our own from before is taken on, and so is one whose time is
 # over: its owner is dead or will find out at its next step.
 take_lock() {
+    now=$(date +%s)
     [ -n "$lock" ] || return 0
     id=${lock%% *} words=${lock#* }
-    now=$(date +%s)
+    lease=${words%% *} words=${words#* }
+    if [ -s "$state/lock" ] && read -r held until others <"$state/lock" && [ "$held" = "$id" ] &&
+        [ "$((until - now))" -gt "$((lease / 2))" ]; then
+        locked=yes
+        return 0
+    fi
     keep_state
-    printf '%s %d %s\n' "$id" "$((now + ${words%% *}))" "${words#* }" >"$stage/lock" || stop 4 "cannot write to $keysdir"
+    printf '%s %d %s\n' "$id" "$((now + lease))" "$words" >"$stage/lock" || stop 4 "cannot write to $keysdir"
     if ! ln "$stage/lock" "$state/lock" 2>/dev/null; then
-        if [ -s "$state/lock" ] && read -r held until words <"$state/lock" && [ "$held" != "$id" ]; then
-            [ "$until" -le "$now" ] || stop 7 "locked by $words"
+        if [ -s "$state/lock" ] && read -r held until others <"$state/lock" && [ "$held" != "$id" ]; then
+            [ "$until" -le "$now" ] || stop 7 "locked by $others"
         fi
         mv -f "$stage/lock" "$state/lock" || stop 4 "cannot write to $keysdir"
         # Two may have found the same old lock at once.
-        read -r held until words <"$state/lock"
-        [ "$held" = "$id" ] || stop 7 "locked by $words"
+        read -r held until others <"$state/lock"
+        [ "$held" = "$id" ] || stop 7 "locked by $others"
     fi
     locked=yes
 }

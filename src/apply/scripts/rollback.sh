@@ -8,14 +8,16 @@ main() {
     prelude
     receive
     need cp ls cat readlink
-    restart=''
+    restart='' n=0
     set --
-    while read -r verb old new mode index path; do
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
         case $verb in
             restart) restart=$index new_restart=$new && set -- "$@" "$index" ;;
             *) stop 5 'the input is damaged' ;;
         esac
-    done <manifest
+    done
     check "$@"
     [ -z "$restart" ] || holds "$new_restart" "$restart" || stop 5 'the restart command that was sent is damaged'
     choose

@@ -7,50 +7,47 @@ main() {
     prelude
     receive
     set --
-    while read -r verb old new mode index path; do
+    n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
         case $verb in
             media)
                 set -- "$@" "$index"
+                [ "$path" = "$keysdir/$index" ] || stop 5 'the input is damaged'
                 [ ! -d "$root$path" ] || stop 4 "$path is a directory"
                 [ ! -L "$root$path" ] || stop 3 "$path is a link; keytrail does not write through links"
                 [ ! -e "$root$path" ] || set -- "$@" "$root$path"
                 ;;
             *) stop 5 'the input is damaged' ;;
         esac
-    done <manifest
+    done
     check "$@"
 
     set --
-    while read -r verb old new mode index path; do
-        [ "$verb" = media ] || continue
+    n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
         holds "$new" "$index" || stop 5 "what was sent for $path is damaged"
-        if [ ! -e "$root$path" ] || { [ "$old" != - ] && holds "$old" "$root$path"; }; then
+        if [ ! -e "$root$path" ] || { [ -n "$old" ] && holds "$old" "$root$path"; }; then
             set -- "$@" "$index"
         elif ! holds "$new" "$root$path"; then
             stop 3 "$path is there already with other content; key media are never overwritten"
         fi
-    done <manifest
-    [ "$#" -gt 0 ] || finish
-
-    own "$@" || stop 4 "$cannot_own"
-    # A name must never lead to a file that a power failure has left empty.
-    flush "$@"
-    while read -r verb old new mode index path; do
+    done
+    if [ "$#" -gt 0 ]; then
+        own "$@" || stop 4 "$cannot_own"
+        # A name must never lead to a file that a power failure has left empty.
+        flush "$@"
+        mv -f "$@" "$root$keysdir/" || stop 4 "cannot put files in place in $keysdir"
         for placed; do
-            if [ "$index" = "$placed" ]; then
-                mv -f "$index" "$root$path" || stop 4 "cannot put $path in place"
-                echo "placed $path"
-            fi
+            echo "placed $keysdir/$placed"
         done
-    done <manifest
-    finish
-}
-
-# Where the host's turn to switch is still to come, it stays locked for that.
-finish() {
+    fi
+    # Where the host's turn to switch is still to come, it stays locked for that.
     [ "$target" = stage ] || locked=''
     echo end
-    exit 0
 }
 
 main

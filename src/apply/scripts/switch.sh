@@ -1,16 +1,21 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
-# Taking a host from one state to another and, if need be, back. "todo" has what differs, as lines of a manifest
-# with files' real names; $restart is the command's number.
+# Taking a host from one state to another and, if need be, back. $todo has the numbers of the entries that differ, with
+# the files' real names in $final1 and so on; $restart is the member with the command.
+
+# As entry, and $final. Links that go into the keys directory are there in $stage already: $index.
+differing() {
+    entry
+    eval "final=\$final$n"
+}
 
 # Writes down what is there now. A switch that was interrupted began from the state in the old record, so that
 # one stays, and only files it does not speak of are added.
 record() {
     keep_state
     trap 'unbuild; leave' EXIT
-    undo=$(mktemp -d "$state/undo-XXXXXX") || stop 4 "cannot write to $keysdir"
-    true >"$undo/list" || stop 4 "cannot write to $keysdir"
-    copies=0
-    before=-
+    undo=$state/undo-$now-$$-${stage##*-}
+    mkdir -m 0700 "$undo" 2>/dev/null || undo=$(mktemp -d "$state/undo-XXXXXX") || stop 4 "cannot write to $keysdir"
+    copies=0 before=- list='' after='' known=$nl
     peek "$state/undo"
     former=$word
     if [ -n "$former" ]; then
@@ -21,20 +26,22 @@ record() {
             cp -p "$state/$former"/* "$undo/" || stop 4 "cannot write to $keysdir"
             while read -r kind what path; do
                 copies=$((copies + 1))
+                known=$known$path$nl list="$list$kind $what $path$nl"
             done <"$undo/list"
+            while IFS= read -r line; do
+                after=$after$line$nl
+            done <"$undo/after"
         else
             echo "$former" >"$undo/next" || stop 4 "cannot write to $keysdir"
         fi
     fi
-    echo "${label% *} $before ${label#* } $(date +%s)" >"$undo/about" || stop 4 "cannot write to $keysdir"
-    while read -r verb old new mode index final; do
+    for n in $todo; do
+        differing
         path=${final#"$root"}
-        echo "$verb $new $path" >>"$undo/after" || stop 4 "cannot write to $keysdir"
-        known=''
-        while read -r kind what there; do
-            [ "$there" != "$path" ] || known=yes
-        done <"$undo/list"
-        [ -z "$known" ] || continue
+        after="$after$verb ${new:--} $path$nl"
+        case $known in
+            *"$nl$path$nl"*) continue ;;
+        esac
         if [ -L "$final" ]; then
             kind=link what=$(readlink "$final")
         elif [ -e "$final" ]; then
@@ -44,44 +51,40 @@ record() {
             kind=none what=-
         fi
         copies=$((copies + 1))
-        echo "$kind $what $path" >>"$undo/list" || stop 4 "cannot write to $keysdir"
-    done <todo
+        known=$known$path$nl list="$list$kind $what $path$nl"
+    done
+    {
+        printf '%s' "$list" >"$undo/list" && printf '%s' "$after" >"$undo/after" &&
+            echo "${label% *} $before ${label#* } $now" >"$undo/about"
+    } || stop 4 "cannot write to $keysdir"
 }
 
-# Makes every new link and file beside the old one, owner and mode before content, so that little is left to do
-# that needs space.
+# Makes every new file beside the old one, so that little is left to do that needs space.
 build() {
     built=yes
-    number=0
-    while read -r verb old new mode index final; do
-        number=$((number + 1))
-        beside=${final%/*}/.keytrail-new-$$-$number
+    for n in $todo; do
+        differing
+        [ "$verb" = conf ] || continue
+        beside=${final%/*}/.keytrail-new-$$-$n
         path=${final#"$root"}
-        case $verb in
-            link) ln -s "$new" "$beside" || stop 4 "cannot write to ${path%/*}" ;;
-            conf)
-                [ -d "${final%/*}" ] || (umask 022 && mkdir -p "${final%/*}") ||
-                    stop 4 "cannot make the directory ${path%/*}"
-                sweep "${final%/*}"
-                true >"$beside" || stop 4 "cannot write to ${path%/*}"
-                [ ! -e "$final" ] || like "$final" "$beside"
-                own "$beside" || stop 4 "$cannot_own"
-                chmod "$mode" "$beside" || stop 4 "cannot set the mode of $path"
-                cat "$index" >"$beside" || stop 4 "cannot write $path"
-                ;;
-        esac
-    done <todo
+        [ -d "${final%/*}" ] || (umask 022 && mkdir -p "${final%/*}") ||
+            stop 4 "cannot make the directory ${path%/*}"
+        sweep "${final%/*}"
+        # Nobody can read it that may not: its mode and owner come last.
+        cp -p "$index" "$beside" || stop 4 "cannot write $path"
+        [ ! -e "$final" ] || like "$final" "$beside"
+        own "$beside" || stop 4 "$cannot_own"
+    done
 }
 
 # What was made beside and has not been put in place.
 unbuild() {
     set --
     if [ -n "$built" ]; then
-        number=0
-        while read -r verb old new mode index final; do
-            number=$((number + 1))
-            set -- "$@" "${final%/*}/.keytrail-new-$$-$number"
-        done <todo
+        for n in $todo; do
+            differing
+            set -- "$@" "${final%/*}/.keytrail-new-$$-$n"
+        done
     fi
     [ -n "$switched" ] || set -- "$@" "$undo"
     [ "$#" -eq 0 ] || rm -rf "$@"
@@ -103,29 +106,40 @@ switch() {
     switched=yes
     echo switch >"$state/pending" || stop 4 "cannot write to $keysdir"
     set -- "$state" "$state/pending" "$undo" "$undo"/*
-    number=0
-    while read -r verb old new mode index final; do
-        number=$((number + 1))
-        [ "$verb" != conf ] || set -- "$@" "${final%/*}" "${final%/*}/.keytrail-new-$$-$number"
-    done <todo
+    for n in $todo; do
+        differing
+        [ "$verb" != conf ] || set -- "$@" "${final%/*}" "${final%/*}/.keytrail-new-$$-$n"
+    done
     flush "$root$keysdir" "$@"
+    set --
+    for n in $todo; do
+        differing
+        [ "$verb" != link ] || set -- "$@" "$index"
+    done
+    [ "$#" -eq 0 ] || mv -f "$@" "$root$keysdir/" || undone "the links in $keysdir"
+    set --
+    for n in $todo; do
+        differing
+        [ "$verb" != unlink ] || set -- "$@" "$final"
+    done
+    [ "$#" -eq 0 ] || rm -f "$@" || undone "the links in $keysdir"
     set -- "$root$keysdir"
-    number=0
-    while read -r verb old new mode index final; do
-        number=$((number + 1))
+    for n in $todo; do
+        differing
         path=${final#"$root"}
-        case $verb in
-            unlink) rm -f "$final" ;;
-            *) mv -f "${final%/*}/.keytrail-new-$$-$number" "$final" ;;
-        esac || {
-            back
-            stop 4 "cannot put $path in place; everything is as it was before"
-        }
+        if [ "$verb" = conf ]; then
+            mv -f "${final%/*}/.keytrail-new-$$-$n" "$final" || undone "$path"
+            set -- "$@" "${final%/*}"
+        fi
         echo "$verb $path"
-        [ "$verb" != conf ] || set -- "$@" "${final%/*}"
-    done <todo
+    done
     built=''
     flush "$@"
+}
+
+undone() { # WHAT
+    back
+    stop 4 "cannot put $1 in place; everything is as it was before"
 }
 
 # Puts back what the undo record says, and forgets it.
@@ -158,9 +172,13 @@ restart() {
         cd / && exec sh "$command"
     ) >output 2>&1 </dev/null 3<&-
     status=$?
-    printf 'restart %d %d\n' "$status" "$(wc -c <output)"
-    cat output
-    echo
+    if [ -s output ]; then
+        printf 'restart %d %d\n' "$status" "$(wc -c <output)"
+        cat output
+        echo
+    else
+        printf 'restart %d 0\n\n' "$status"
+    fi
     return "$status"
 }
 
@@ -213,20 +231,24 @@ go_back() { # WHY
 
 # The host stands in its new generation. A few records are kept, for ways back.
 clean() {
-    [ -d "$state" ] || return 0
-    peek "$state/undo"
-    name=$word kept=' ' count=0
-    while [ -n "$name" ] && [ -d "$state/$name" ] && [ "$count" -lt 5 ]; do
-        count=$((count + 1)) kept="$kept$name "
-        peek "$state/$name/next"
-        name=$word
-    done
-    set -- "$state/pending"
-    for left in "$state"/undo-*; do
-        case $kept in
-            *" ${left##*/} "*) ;;
-            *) set -- "$@" "$left" ;;
-        esac
-    done
-    rm -rf "$@" || stop 4 "cannot write to $keysdir"
+    set -- "$stage"
+    if [ -d "$state" ]; then
+        peek "$state/undo"
+        name=$word kept=' ' count=0
+        while [ -n "$name" ] && [ -d "$state/$name" ] && [ "$count" -lt 5 ]; do
+            count=$((count + 1)) kept="$kept$name "
+            peek "$state/$name/next"
+            name=$word
+        done
+        set -- "$state/pending"
+        for left in "$state"/undo-*; do
+            case $kept in
+                *" ${left##*/} "*) ;;
+                *) set -- "$@" "$left" ;;
+            esac
+        done
+        set -- "$@" "$stage"
+    fi
+    rm -rf "$@" ${locked:+"$state/lock"} || stop 4 "cannot write to $keysdir"
+    stage='' locked=''
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
 # Asks the running daemon how it stands, and reads the ends of what it wrote. Changes nothing.
-# Input: the prelude, then lines "daemon ntpd|chronyd", "conf PATH", "log PATH", "since SECONDS", "end".
+# Input: lines "daemon ntpd|chronyd", "conf PATH", "log PATH", "since SECONDS", "end".
 #
 # ntpq is never asked for all system variables at once: on a host with a DSA sign key that ends the daemon.
 
@@ -137,7 +137,7 @@ ask_chronyd() {
 # The last value of a command in the configuration.
 setting() { # COMMAND
     value=$(printf '%s' "$confs" | while IFS= read -r file; do
-        file=$(resolve "$file") || continue
+        file=$(resolve "$file" && echo "$at") || continue
         [ -r "$file" ] || continue
         while read -r word first rest; do
             [ "$word" != "$1" ] || printf '%s\n' "$first"
@@ -168,7 +168,7 @@ cryptostats() {
 read_log() {
     [ -n "$log" ] || [ "$daemon" = chronyd ] || log=$(setting logfile)
     if [ -n "$log" ]; then
-        file=$(resolve "$log") || return 0
+        file=$(resolve "$log" && echo "$at") || return 0
         if [ -r "$file" ]; then
             echo "log $log"
             part log "$(tail -c 65536 "$file")"

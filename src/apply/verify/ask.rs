@@ -94,6 +94,7 @@ pub(super) async fn ask(
 ) -> Result<Seen, PhaseError> {
     let script = Script {
         text: TEXT,
+        facts: Prelude::default().facts(&what.site)?,
         input: Secret::from(input(what, since)?),
         limit: LIMIT,
     };
@@ -109,7 +110,7 @@ pub(super) async fn ask(
 }
 
 fn input(what: &Verification, since: Option<i64>) -> Result<String, PhaseError> {
-    let mut input = Prelude::default().lines(&what.site, "")?;
+    let mut input = String::new();
     let _ = writeln!(input, "daemon {}", program(what.implementation));
     for path in &what.conf {
         let _ = writeln!(input, "conf {}", payload::path(path)?);
