@@ -42,5 +42,11 @@ pages: setup
 	target/release/keytrail completions zsh >target/completions/_keytrail
 	target/release/keytrail completions fish >target/completions/keytrail.fish
 
+# The package is whose who builds it: there is no project address to promise answers from.
+DEB_MAINTAINER ?= $(shell git config user.name) <$(shell git config user.email)>
+
 deb: pages ## Build a Debian package with manual pages and completions (needs: cargo install cargo-deb --locked)
-	$(CARGO) deb --no-build
+	@case '$(DEB_MAINTAINER)' in [!\ ]*\ \<?*@?*\>) ;; *) \
+	    echo "Who maintains the package? make deb DEB_MAINTAINER='NAME <ADDRESS>', or set user.name and user.email in git." >&2; exit 1 ;; \
+	esac
+	$(CARGO) deb --no-build --maintainer '$(DEB_MAINTAINER)'
