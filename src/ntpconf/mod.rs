@@ -24,7 +24,7 @@ pub use context::{Association, Context, Crypto, Keys};
 pub use error::{ConfError, TemplateError};
 pub use fleet::{Clients, Fleet};
 pub use host::{HostFacts, context, implementation_name};
-pub use lex::foreign_lines;
+pub use lex::{foreign_lines, words};
 pub use rendered::{Line, REDACTED, Rendered, printable};
 pub use template::{Templates, file_name};
 

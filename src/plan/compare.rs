@@ -1,6 +1,7 @@
 //! Whether a stored plan still says what a plan made now would say.
 
 use super::{Action, HostPlan, Plan};
+use crate::ntpconf::printable;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What changed at one host since a plan was stored.
@@ -14,7 +15,8 @@ pub struct Moved {
 
 impl std::fmt::Display for Moved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.host, self.what.join("; "))
+        // What is stored may come from anywhere.
+        f.write_str(&printable(&format!("{}: {}", self.host, self.what.join("; "))))
     }
 }
 
