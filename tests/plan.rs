@@ -5,7 +5,7 @@ use keytrail::ntpconf::foreign_lines;
 use keytrail::plan::{self, Action, ConfLines, Desired, FileSpec, HostPlan, Observed, Plan};
 use keytrail::secret::Secret;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const KEYS: &str = "/etc/ntp/crypto";
 
@@ -36,7 +36,9 @@ fn desired(host: &str, wave: u32, stamp: u64, conf: &str) -> Desired {
         keysdir: KEYS.into(),
         media: media.into(),
         links: links.into(),
+        unread: BTreeSet::new(),
         former: BTreeMap::new(),
+        former_links: BTreeSet::new(),
         absent: [format!("{KEYS}/ntpkey_sign_{host}")].into(),
         conf: [("/etc/ntp.conf".to_owned(), spec(conf, 0o644))].into(),
         owner: None,

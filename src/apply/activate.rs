@@ -6,7 +6,7 @@ use super::reply::{Reply, number};
 use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
-use crate::plan::Action;
+use crate::plan::{Action, follow};
 use crate::remote::{Answer, Remote};
 use crate::secret::Secret;
 use std::sync::{Mutex, PoisonError};
@@ -109,13 +109,37 @@ fn add(
             path,
             ..Entry::default()
         }),
-        Action::Restart { command } => payload.add(Entry {
-            verb: "restart",
-            new: &Digest::of(command.as_bytes()).to_string(),
-            content: Some(Secret::from(command.as_str())),
-            ..Entry::default()
-        }),
+        Action::Restart { command } => restart(payload, command),
+        Action::Tell {
+            digest,
+            restart: command,
+            ..
+        } => {
+            let file = crate::plan::FileSpec {
+                digest: *digest,
+                size: 0,
+                mode: 0o600,
+                secret: true,
+            };
+            payload.add(Entry {
+                verb: "tell",
+                new: &digest.to_string(),
+                content: Some(content(work, contents, follow::PATH, &file)?),
+                ..Entry::default()
+            })?;
+            // Where it refuses.
+            restart(payload, command)
+        }
     }
+}
+
+fn restart(payload: &mut Payload, command: &str) -> Result<(), PhaseError> {
+    payload.add(Entry {
+        verb: "restart",
+        new: &Digest::of(command.as_bytes()).to_string(),
+        content: Some(Secret::from(command)),
+        ..Entry::default()
+    })
 }
 
 /// Sends it. With a `judge` the host goes back unless the judge is content.

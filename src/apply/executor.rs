@@ -6,7 +6,9 @@ use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
 use super::run::{Allowed, Named, Run};
 use super::unlock::unlock;
-use super::{Connect, ContentSource, Fleet, HostWork, Judge, Phase, PhaseError, Rollout, Site, Terms, stage};
+use super::{
+    Connect, ContentSource, Fleet, HostWork, Judge, NotReady, Phase, PhaseError, Rollout, Site, Terms, stage,
+};
 use crate::plan::order::Batch;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -88,11 +90,26 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             if hosts.is_empty() {
                 continue;
             }
-            let names: Vec<String> = hosts.iter().map(|host| host.plan.host.clone()).collect();
-            self.judge.ready(&names).await?;
+            let hosts = self.ready(run, hosts, &allowed).await;
             self.activate(run, wave, hosts, &mut allowed).await?;
         }
         Ok(())
+    }
+
+    /// The hosts of a batch that may begin; the others end here.
+    async fn ready<C: Connect<Remote = R>>(
+        &self,
+        run: &mut Run<C>,
+        mut hosts: Vec<Arc<HostWork>>,
+        allowed: &Allowed,
+    ) -> Vec<Arc<HostWork>> {
+        let names: Vec<String> = hosts.iter().map(|host| host.plan.host.clone()).collect();
+        for NotReady { host, message, help } in self.judge.unready(&names).await {
+            hosts.retain(|work| work.plan.host != host);
+            allowed.add();
+            run.settle(&host, Outcome::NotReady { message, help });
+        }
+        hosts
     }
 
     async fn stage<C: Connect<Remote = R>>(
@@ -153,7 +170,9 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
                     (Arc::clone(&contents), Arc::clone(&terms), Arc::clone(&judge));
                 async move {
                     let name = work.plan.host.as_str();
-                    let guard = judge.limit(name).filter(|_| work.plan.restarts());
+                    let guard = judge
+                        .limit(name)
+                        .filter(|_| work.plan.restarts() || !work.plan.told().is_empty());
                     let input = off_thread({
                         let work = Arc::clone(&work);
                         move || activate::input(&work, &*contents, &terms, guard)
@@ -167,7 +186,11 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             .await;
         for (work, result) in results {
             let outcome = match result {
-                Ok(activated) => changed(&activated, staged_files(&work)),
+                Ok(mut activated) => {
+                    // Who was told was not restarted.
+                    activated.restart = activated.restart.filter(|_| work.plan.restarts());
+                    changed(&activated, staged_files(&work))
+                }
                 Err(err) => Outcome::of(phase, err),
             };
             run.settle(&work.plan.host, outcome);

@@ -41,7 +41,7 @@ pub use pool::Cancel;
 pub use progress::{Event, Progress, Silent};
 pub use report::{Outcome, Report};
 pub use rollback::{Back, Target, rollback};
-pub use rollout::{HostLock, Judge, Judgement, Rollout, Terms, Trusting};
+pub use rollout::{HostLock, Judge, Judgement, NotReady, Rollout, Terms, Trusting, Unready};
 pub use unlock::unlock;
 
 use crate::digest::Digest;

@@ -54,6 +54,13 @@ pub enum Outcome {
         /// What to do now.
         help: String,
     },
+    /// It was not begun, for others were not ready for it; it is as it was, but for media that may have been staged.
+    NotReady {
+        /// Who is not, and why.
+        message: String,
+        /// What to do now.
+        help: String,
+    },
     /// Its turn did not come; it is as it was, but for media that may have been staged.
     NotReached {
         /// Why.

@@ -54,6 +54,20 @@ pub struct Rollout {
 /// What a [`Judge`] answers, later.
 pub type Judgement<'a> = Pin<Box<dyn Future<Output = Result<(), PhaseError>> + Send + 'a>>;
 
+/// Hosts that must not begin, later.
+pub type Unready<'a> = Pin<Box<dyn Future<Output = Vec<NotReady>> + Send + 'a>>;
+
+/// A host that must not begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady {
+    /// Which.
+    pub host: String,
+    /// Who is not ready for it, and why.
+    pub message: String,
+    /// What to do now.
+    pub help: String,
+}
+
 /// Says whether hosts are well, while their way back is still open.
 pub trait Judge<R>: Send + Sync {
     /// How long a look at this host may take once its daemon was restarted; `None`: nobody looks, and nothing is
@@ -64,14 +78,11 @@ pub trait Judge<R>: Send + Sync {
     /// the host go back.
     fn judge<'a>(&'a self, host: &'a str, remote: &'a R, since: i64) -> Judgement<'a>;
 
-    /// Whether a batch may begin, for example because the servers of its hosts must serve again first. `Err`: why
-    /// it must not, and the run ends.
-    fn ready<'a>(
-        &'a self,
-        hosts: &'a [String],
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+    /// Which hosts of a batch must not begin, because others are not ready for it: their servers must serve again first,
+    /// or their clients are in the middle of an exchange with them. May take its time to see whether that passes.
+    fn unready<'a>(&'a self, hosts: &'a [String]) -> Unready<'a> {
         let _ = hosts;
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Vec::new() })
     }
 }
 

@@ -29,7 +29,7 @@ impl Allowed {
         Self::new(usize::MAX)
     }
 
-    fn add(&self) {
+    pub(super) fn add(&self) {
         self.failed.fetch_add(1, Ordering::SeqCst);
     }
 

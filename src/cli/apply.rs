@@ -6,11 +6,12 @@ use super::journal::Reaches;
 use super::out::Out;
 use super::planning;
 use super::progress::Progress;
+use super::readiness::Readiness;
 use super::rollout::RolloutArgs;
 use super::watch::Watch;
 use super::{Answer, Failure, journal, outcome, rotating, runtime, stored};
 use crate::apply::{self, Job, Report};
-use crate::plan::Plan;
+use crate::plan::{HostPlan, Plan};
 use crate::rotate::between;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,14 +101,34 @@ pub fn apply(
         }
         let vault = Arc::new(fleet.vault);
         let page = journal::open(Arc::clone(&vault), command, reaches, &progress, out)?;
-        let watch = Arc::new(Watch::new(
+        let told = planned.plan.hosts.iter().filter(|host| !host.told().is_empty());
+        let told: Vec<String> = told.map(|host| host.host.clone()).collect();
+        let watch = Watch::new(
             &fleet.inventory,
             &fleet.analysis,
             &fleet.state,
             &fleet.hosts,
             how.level(),
             fleet.care.apart,
-        ));
+        );
+        let mut watch = watch.told(told);
+        if fleet.care.apart && !how.ignore_unready {
+            let begins = |host: &HostPlan| host.restarts() || !host.told().is_empty();
+            let hosts = planned.plan.hosts.iter().filter(|host| begins(host));
+            let hosts = hosts.filter_map(|host| Some((fleet.inventory.find(&host.host)?, host.restarts())));
+            let readiness = Readiness::new(
+                &fleet.inventory,
+                &fleet.analysis,
+                &fleet.state,
+                hosts,
+                how.level(),
+                Arc::clone(&connections),
+                cancel.clone(),
+            );
+            say_unasked(&readiness, &progress);
+            watch = watch.when_ready(readiness);
+        }
+        let watch = Arc::new(watch);
         let (work, contents) = planned.work(Arc::clone(&vault));
         let job = Job {
             work,
@@ -124,6 +145,24 @@ pub fn apply(
         rotating::settle(&vault, &fleet.inventory)?;
         Ok(Applied::Done(report))
     })
+}
+
+/// Says once who is not asked.
+fn say_unasked(readiness: &Readiness, progress: &Progress) {
+    const NAMED: usize = 4;
+    let unasked = &readiness.unasked;
+    if unasked.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = unasked.iter().take(NAMED).map(String::as_str).collect();
+    let more = match unasked.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    progress.word(&format!(
+        "Not asked whether they are ready for the restart of a neighbour (verify: none): {}{more}",
+        names.join(", ")
+    ));
 }
 
 /// The stored plan, if that is what was given.

@@ -15,7 +15,7 @@ use crate::inventory::{self, Connection, HostId, Inventory};
 use crate::mint::{self, Request, State, What, Work};
 use crate::ntpconf::Templates;
 use crate::plan::HostPlan;
-use crate::rotate::{departed::departed, order, renumber::Renumbering};
+use crate::rotate::{departed::departed, idents::Names, order, renumber::Renumbering};
 use crate::secret::Secret;
 use crate::trail::{self, Analysis};
 use crate::vault::{self, ArtifactKind, GenerationId, Lock, SecretKind, Vault};
@@ -57,6 +57,8 @@ pub struct Care {
     pub servers_first: bool,
     /// Hosts whose daemon is restarted though nothing changes on them.
     pub restart: HashSet<HostId>,
+    /// Hosts that change before all others, whatever their wave.
+    pub first: HashSet<HostId>,
 }
 
 /// What is minted beyond what is missing.
@@ -180,19 +182,34 @@ fn templates(args: &FleetArgs) -> Result<Templates, Failure> {
     }
 }
 
-/// The inventory as it is in force: as written, with the ids that symmetric keys have come to by rotation.
+/// The inventory as it is in force: as written, with the ids that symmetric keys, and the names that
+/// identity keys, have come to by rotation.
 pub fn in_force(
     inventory: Inventory,
     analysis: Analysis,
     vault: &Vault,
 ) -> Result<(Inventory, Analysis), Failure> {
-    let numbers = Renumbering::read(vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
+    let unreadable = |error| vault_failure("cannot read the vault", &error);
+    let mut inventory = inventory;
+    // Trails and needs do not depend on what keys are called.
+    Names::read(vault).map_err(unreadable)?.apply_to(&mut inventory);
+    let numbers = Renumbering::read(vault).map_err(unreadable)?;
     if numbers.is_empty() {
         return Ok((inventory, analysis));
     }
     let inventory = numbers.apply_to(&inventory);
     let analysis = trail::analyse(&inventory, time::OffsetDateTime::now_utc().date());
     Ok((inventory, analysis))
+}
+
+/// Whether a rotation has changed what keys are called: then [`in_force`] needs the vault's key.
+pub fn is_renamed(vault: &Vault) -> Result<bool, Failure> {
+    let states = vault
+        .states()
+        .map_err(|error| vault_failure("cannot read the vault", &error))?;
+    Ok(states
+        .iter()
+        .any(|state| [Names::STATE, Renumbering::STATE].contains(&&**state)))
 }
 
 impl Fleet {
@@ -240,6 +257,14 @@ impl Fleet {
     /// The batches of these hosts.
     pub fn rollout(&self, how: &RolloutArgs, hosts: &[HostPlan]) -> Rollout {
         let mut rollout = how.rollout(hosts);
+        if !self.care.first.is_empty() {
+            let first = |host: &str| {
+                self.inventory
+                    .find(host)
+                    .is_some_and(|id| self.care.first.contains(&id))
+            };
+            rollout.batches = order::ahead(rollout.batches, &first);
+        }
         if self.care.apart {
             rollout.batches = order::apart(&self.inventory, &self.analysis.graph, hosts, rollout.batches);
         }

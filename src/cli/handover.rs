@@ -32,13 +32,14 @@ pub fn parameters(fleet: &Fleet, group: &str) -> Result<Vec<Entry>, Failure> {
     let unusable = |error: crate::media::Error| Failure::new("nothing was written").because(&error);
     let vault = fleet.vault.lock().unwrap_or_else(PoisonError::into_inner);
     let mut files = Vec::new();
-    for scheme in [GroupScheme::Iff, GroupScheme::Gq] {
-        let Some(version) = fleet.state.snapshot.secret(SecretKind::Group(scheme), group) else {
+    let held = |ident| [GroupScheme::Iff, GroupScheme::Gq].map(|scheme| (ident, scheme));
+    for (ident, scheme) in declared.held_idents().flat_map(held) {
+        let Some(version) = fleet.state.snapshot.secret(SecretKind::Group(scheme), ident) else {
             continue;
         };
         let Some(stamp) = version.filestamp else { continue };
         let key = GroupKey::from_vault_bytes(&vault.secret(version.id).map_err(cannot)?).map_err(unusable)?;
-        let name = MediaName::new(MediaKind::ClientParameters(scheme), group, stamp).map_err(unusable)?;
+        let name = MediaName::new(MediaKind::ClientParameters(scheme), ident, stamp).map_err(unusable)?;
         let block = key.client_block(Dialect::Current, 1).map_err(unusable)?;
         files.push(Parameters {
             scheme,
@@ -53,7 +54,7 @@ pub fn parameters(fleet: &Fleet, group: &str) -> Result<Vec<Entry>, Failure> {
         let mv = fleet
             .state
             .snapshot
-            .secret(SecretKind::Group(GroupScheme::Mv), group);
+            .secret(SecretKind::Group(GroupScheme::Mv), declared.ident());
         return Err(if mv.is_some() {
             failure.help("with MV each client has parameters of its own: keytrail export --mail HOST")
         } else {

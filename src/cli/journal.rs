@@ -185,7 +185,7 @@ fn result(host: &str, outcome: &Outcome, reaches: &Reaches) -> Option<HostResult
         Outcome::Unreachable { phase, message, .. } => {
             (vault::Outcome::Unreachable, format!("{phase}: {message}"), false)
         }
-        Outcome::NotReached { .. } => return None,
+        Outcome::NotReady { .. } | Outcome::NotReached { .. } => return None,
     };
     Some(HostResult {
         host: host.to_owned(),

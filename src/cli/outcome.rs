@@ -53,6 +53,7 @@ fn table(report: &Report, color: bool) -> Table {
             Outcome::Failed { .. } => ("FAILED", Color::Red, String::new(), ""),
             Outcome::RolledBack { .. } => ("ROLLED BACK", Color::Red, String::new(), ""),
             Outcome::Unreachable { .. } => ("UNREACHABLE", Color::Red, String::new(), ""),
+            Outcome::NotReady { .. } => ("NOT READY", Color::Red, String::new(), ""),
             Outcome::NotReached { .. } => ("not reached", Color::Yellow, String::new(), ""),
         };
         let cell = if color {
@@ -83,6 +84,10 @@ pub fn trouble(host: &str, outcome: &Outcome) -> String {
             stderr,
         } => (phase, message, help.as_deref(), stderr.as_str()),
         Outcome::Unreachable { phase, message, help } => (phase, message, Some(help.as_str()), ""),
+        Outcome::NotReady { message, help } => {
+            let _ = writeln!(text, "\n{host}: not begun: {message}\n    help: {help}");
+            return text;
+        }
     };
     let _ = writeln!(text, "\n{host}: {phase} failed: {message}");
     for line in stderr.lines() {
@@ -131,7 +136,7 @@ fn summary(report: &Report) -> String {
 
 /// How many hosts ended how: `7 changed, 1 rolled back`.
 pub fn counts(report: &Report) -> String {
-    let mut counts = [0_usize; 6];
+    let mut counts = [0_usize; 7];
     for outcome in report.hosts.values() {
         counts[match outcome {
             Outcome::Changed { .. } => 0,
@@ -139,7 +144,8 @@ pub fn counts(report: &Report) -> String {
             Outcome::Failed { .. } => 2,
             Outcome::RolledBack { .. } => 3,
             Outcome::Unreachable { .. } => 4,
-            Outcome::NotReached { .. } => 5,
+            Outcome::NotReady { .. } => 5,
+            Outcome::NotReached { .. } => 6,
         }] += 1;
     }
     let words = [
@@ -148,6 +154,7 @@ pub fn counts(report: &Report) -> String {
         "failed",
         "rolled back",
         "unreachable",
+        "not ready",
         "not reached",
     ];
     let parts: Vec<String> = counts

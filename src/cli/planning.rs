@@ -6,12 +6,15 @@ use super::progress::Progress;
 use crate::apply::verify;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
 use crate::digest::Digest;
-use crate::inventory::{Connection, HostId, Inventory, Settings};
+use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
+use crate::mint::{State, symmetric_owner};
 use crate::ntpconf;
+use crate::plan::follow::Control;
 use crate::plan::{self, Action, DesiredHost, HostInput, HostPlan, Observed, Plan};
 use crate::remote::ControlDir;
 use crate::rotate;
 use crate::secret::Secret;
+use crate::trail::needs::symmetric_key;
 use crate::vault::{ArtifactId, Vault};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -262,9 +265,15 @@ fn host_plan(
     host: HostId,
     observed: &Observed,
 ) -> Result<(HostPlan, DesiredHost), Vec<String>> {
-    let desired = desired(fleet, shared, host, observed)?;
-    let mut plan = desired.plan(observed);
-    if fleet.care.restart.contains(&host)
+    let mut desired = desired(fleet, shared, host, observed)?;
+    let restarted = fleet.care.restart.contains(&host);
+    let entry = fleet.inventory.entry(host);
+    let control = control(&fleet.inventory, &fleet.state, entry);
+    let mut plan = match control.filter(|_| !restarted) {
+        Some(control) => desired.plan_telling(observed, entry.settings.ntpd, &control),
+        None => desired.plan(observed),
+    };
+    if restarted
         && !plan.restarts()
         && let Some(command) = &desired.desired.restart
     {
@@ -273,6 +282,16 @@ fn host_plan(
         });
     }
     Ok((plan, desired))
+}
+
+/// The key with which a host's daemon takes changes while it runs.
+pub fn control(inventory: &Inventory, state: &State, entry: &HostEntry) -> Option<Control> {
+    let id = entry.settings.control_key?;
+    let declared = symmetric_key(inventory, entry.group, id)?;
+    let key = state.symmetric.get(&*symmetric_owner(inventory, declared))?;
+    let kind = declared.kind.parse().ok()?;
+    let key = key.clone();
+    Some(Control { id, kind, key })
 }
 
 /// What a host should look like, given what stands there; all problems of the host.
@@ -303,10 +322,9 @@ pub fn desired(
     };
     let mut made: DesiredHost = plan::desired(&input, &fleet.templates, observed)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let ever = fleet.state.snapshot.ever(name);
     made.once_held(
         &fleet.inventory.entry(host).settings.keysdir,
-        ever.map(|(placement, artifact)| (placement.name.to_string(), artifact.digest)),
+        fleet.state.snapshot.ever(name),
     );
     Ok(made)
 }

@@ -299,10 +299,11 @@ fn keys_of(fleet: &Fleet, host: &str) -> Vec<Client> {
     // The oldest first: later ones replace earlier ones of the same group.
     for (_, artifact) in fleet.state.snapshot.ever(host) {
         if let Some(number) = mv_client(artifact) {
-            clients.retain(|known| *known.group != *artifact.owner);
+            let group = group_of(fleet, &artifact.owner);
+            clients.retain(|known| known.group != group);
             clients.push(Client {
-                group: artifact.owner.to_string(),
-                number: revoked.client_of(&artifact.owner, host).unwrap_or(number),
+                number: revoked.client_of(&group, host).unwrap_or(number),
+                group,
                 host: host.to_owned(),
             });
         }
@@ -319,12 +320,18 @@ fn held(fleet: &Fleet) -> impl Iterator<Item = Client> + '_ {
             .files(&host.name)
             .filter_map(|(_, artifact)| {
                 Some(Client {
-                    group: artifact.owner.to_string(),
+                    group: group_of(fleet, &artifact.owner),
                     number: mv_client(artifact)?,
                     host: host.name.to_string(),
                 })
             })
     })
+}
+
+/// The group whose media have this name.
+fn group_of(fleet: &Fleet, ident: &str) -> String {
+    let group = fleet.inventory.group_of_ident(ident);
+    group.map_or(ident, |group| &group.name).to_owned()
 }
 
 fn groups(clients: &BTreeSet<Client>) -> String {

@@ -37,6 +37,10 @@ pub struct RolloutArgs {
     /// A host that does not stand as promised goes back by itself
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub verify: Option<Verify>,
+    /// In a rotation, change a host though its servers do not serve yet, or its clients are in the middle of an exchange
+    /// with it and lose their association for one exchange
+    #[arg(long)]
+    pub ignore_unready: bool,
     /// How often a host that cannot be reached is tried again, after 1, 2, 4 … seconds
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=10))]
     pub retries: u32,
@@ -51,6 +55,7 @@ impl Default for RolloutArgs {
             max_fail: Share::Count(0),
             skip_unreachable: false,
             verify: None,
+            ignore_unready: false,
             retries: 2,
         }
     }

@@ -3,15 +3,16 @@
 use super::args::FleetArgs;
 use super::load::{self, Read};
 use super::out::Out;
-use super::rekey;
 use super::rotating::{self, Change, ChangeArgs, Whom};
 use super::{Answer, Failure};
+use super::{reident, rekey};
 use crate::inventory::{self, GroupId, Inventory};
 use crate::plan::order::Share;
 use crate::rotate::subject::{self, Scope, Subject};
 use crate::trail::Analysis;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 /// `rotate`.
 #[derive(Debug, Args)]
@@ -50,9 +51,9 @@ pub struct RotateArgs {
     /// How running daemons get there
     #[arg(long, value_enum, default_value_t = Strategy::Auto)]
     strategy: Strategy,
-    /// Symmetric keys by a new id: stop after so many of the three steps; the same command goes on later
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
-    steps: u8,
+    /// By a new id or name: stop after so many steps; the same command goes on later
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    steps: Option<u8>,
     /// Make keys anew even where an earlier rotation of the same is not finished
     #[arg(long)]
     anew: bool,
@@ -104,7 +105,7 @@ enum Strategy {
     Auto,
     /// By restarts: each host is without a proven server for its own exchange
     Restart,
-    /// By a second name: for symmetric keys a new id, without any gap
+    /// By a second name, without any gap: for symmetric keys a new id, for identity keys a new `ident`
     TwoNames,
 }
 
@@ -114,15 +115,21 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
         let forced = args.strategy == Strategy::TwoNames;
         let keys = rekey::Keys {
             names: &args.key,
-            steps: args.steps,
+            steps: args.steps.unwrap_or(3),
         };
         if let Some(answer) = rekey::run(&keys, forced, &command(args), &args.fleet, &args.change, out)? {
             return Ok(answer);
         }
-    } else if args.strategy == Strategy::TwoNames {
-        return Err(Failure::new("only symmetric keys change by a second name yet")
-            .why("with identity keys every client would change its associations one by one while its daemon runs, and keytrail does not do that")
-            .help("--strategy restart: one server of each host at a time; a host with two servers keeps time meanwhile"));
+    }
+    if args.what == What::Identity && args.strategy != Strategy::Restart {
+        if let Some(answer) = by_name(args, out)? {
+            return Ok(answer);
+        }
+    } else if args.strategy == Strategy::TwoNames && args.what != What::Symmetric {
+        return Err(Failure::new(
+            "only symmetric keys and the identity keys of groups change by a second name",
+        )
+        .help("leave --strategy out"));
     }
     // What is wrong with the command is said before the vault is touched. Symmetric keys are asked for by the ids in force,
     // which the vault knows.
@@ -137,6 +144,10 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
     };
     let fleet = &mut prepared.fleet;
     let subject = what(args, &fleet.inventory, &fleet.analysis)?;
+    if args.what == What::Identity {
+        let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+        reident::none_under_way(vault, &args.group)?;
+    }
     if subject.servers_first && args.change.rollout.max_fail != Share::Count(0) {
         return Err(Failure::new("--max-fail cannot be used here")
             .why("where a server failed, its clients must not go on to keys that it does not have")
@@ -159,6 +170,31 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
         return rotating::show(fleet, &args.change, args.output.as_ref(), out);
     }
     rotating::carry_out(prepared.fleet, &change.command, &args.fleet, &args.change, out)
+}
+
+/// Identity keys without a gap, where that can be. `None`: it cannot, and why has been said.
+fn by_name(args: &RotateArgs, out: &mut Out) -> Result<Option<Answer>, Failure> {
+    let [group] = args.group.as_slice() else {
+        // Several at once would take two servers from who is in both.
+        if args.strategy == Strategy::TwoNames {
+            return Err(
+                Failure::new("keys change by a new name one group at a time").help("say which: --group NAME")
+            );
+        }
+        return Ok(None);
+    };
+    let command = command(args);
+    let asked = reident::Asked {
+        group,
+        forced: args.strategy == Strategy::TwoNames,
+        most: args.steps.map_or(usize::MAX, usize::from),
+        stored: args.output.is_some(),
+        command: &command,
+    };
+    if let Read::Good(written, analysis) = load::read(&load::paths(&args.fleet.inventory)?)? {
+        what(args, &written, &analysis)?;
+    }
+    reident::run(&asked, &args.fleet, &args.change, out)
 }
 
 fn what(args: &RotateArgs, inventory: &Inventory, analysis: &Analysis) -> Result<Subject, Failure> {

@@ -1,14 +1,15 @@
 //! The judge of a run: whether hosts are well after their restart, by what their daemons say.
 
 use super::planning;
+use super::readiness::Readiness;
 use crate::apply::verify::{Level, Verification, Verified, verification, verify};
-use crate::apply::{Judge, Judgement};
+use crate::apply::{Judge, Judgement, Unready};
 use crate::inventory::{HostId, Inventory};
 use crate::mint::State;
 use crate::remote::Target;
 use crate::trail::Analysis;
 use crate::vault;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// Looks at hosts as the inventory says, or as the command line does, and remembers what was seen.
 pub struct Watch {
     hosts: HashMap<String, (Verification, Level)>,
+    told: HashSet<String>,
+    readiness: Option<Readiness>,
     seen: Mutex<HashMap<String, (Verified, Level)>>,
 }
 
@@ -49,8 +52,22 @@ impl Watch {
         });
         Self {
             hosts: watched.collect(),
+            told: HashSet::new(),
+            readiness: None,
             seen: Mutex::default(),
         }
+    }
+
+    /// No host begins before others are ready for it.
+    pub fn when_ready(mut self, readiness: Readiness) -> Self {
+        self.readiness = Some(readiness);
+        self
+    }
+
+    /// These hosts are told while their daemons run on: what they proved before counts as before.
+    pub fn told(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
+        self.told.extend(hosts);
+        self
     }
 
     /// What was seen, for the vault to remember.
@@ -73,12 +90,22 @@ impl Judge<Target> for Watch {
         }
     }
 
+    fn unready<'a>(&'a self, hosts: &'a [String]) -> Unready<'a> {
+        Box::pin(async move {
+            match &self.readiness {
+                Some(readiness) => readiness.unready(hosts).await,
+                None => Vec::new(),
+            }
+        })
+    }
+
     fn judge<'a>(&'a self, host: &'a str, remote: &'a Target, since: i64) -> Judgement<'a> {
         Box::pin(async move {
             let Some((what, level)) = self.hosts.get(host) else {
                 return Ok(());
             };
-            let verified = verify(remote, what, *level, Some(since)).await?;
+            let since = Some(since).filter(|_| !self.told.contains(host));
+            let verified = verify(remote, what, *level, since).await?;
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.insert(host.to_owned(), (verified, *level));
             Ok(())

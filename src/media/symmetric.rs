@@ -109,7 +109,10 @@ impl SymmetricKey {
     /// Id 0, or no random numbers.
     pub fn generate(id: u16, kind: KeyType) -> Result<Self> {
         let mut bytes = Zeroizing::new(vec![0; kind.generated_length()]);
-        openssl::rand::rand_bytes(&mut bytes).map_err(Error::openssl("draw a key"))?;
+        // A key to control a daemon with is given to ntpq as one line. A fiftieth of a bit for each byte.
+        while bytes.iter().any(|byte| [0, b'\n', b'\r'].contains(byte)) {
+            openssl::rand::rand_bytes(&mut bytes).map_err(Error::openssl("draw a key"))?;
+        }
         Self::new(id, kind, Secret::new(std::mem::take(&mut *bytes)))
     }
 

@@ -46,7 +46,9 @@ impl Wants<'_, '_> {
                     return Some(client.min(count));
                 }
                 let mut files = self.snapshot.files(name);
-                let (_, file) = files.find(|(_, file)| file.kind == kind && file.owner == declared.name)?;
+                let (_, file) = files.find(|(_, file)| {
+                    file.kind == kind && declared.held_idents().any(|ident| *file.owner == *ident)
+                })?;
                 mv_client(file).filter(|client| (1..=count).contains(client) && !revoked.contains(client))
             };
             let numbers: Vec<Option<usize>> = hosts.iter().map(has).collect();
@@ -84,7 +86,7 @@ impl Wants<'_, '_> {
         let declared = self.request.inventory.group(group);
         let kept = self
             .snapshot
-            .secret(SecretKind::Group(GroupScheme::Mv), &declared.name)
+            .secret(SecretKind::Group(GroupScheme::Mv), declared.ident())
             .and_then(|version| number(&version.spec, "clients"));
         match declared.mv_clients {
             Some(clients) => clients as usize,

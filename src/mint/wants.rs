@@ -6,7 +6,7 @@ use super::wanted::{Decision, SecretWant, Version};
 use super::work::{Make, Recipe};
 use super::{Request, Revocations, State};
 use crate::digest::Digest;
-use crate::inventory::{GroupId, HostId, IdentityScheme, Lifetime, Settings, SignKeyKind};
+use crate::inventory::{Group, GroupId, HostId, IdentityScheme, Lifetime, Settings, SignKeyKind};
 use crate::media::certificate::Role;
 use crate::media::cipher::{Cipher, Protection};
 use crate::media::scheme::KeyAlgorithm;
@@ -55,6 +55,7 @@ impl<'r, 's> Wants<'r, 's> {
 
     /// The files of a host; its secrets are decided on the way.
     pub(super) fn of(&mut self, host: HostId, decision: &mut Decision<'_, '_>) -> Vec<Want> {
+        let inventory = self.request.inventory;
         let needs = (self.request.needs)(host);
         self.symmetric_keys(host, needs, decision);
         if !needs.autokey {
@@ -71,11 +72,16 @@ impl<'r, 's> Wants<'r, 's> {
             .iter()
             .filter_map(|&scheme| GroupScheme::of(scheme))
         {
-            wants.extend(self.server_key(host, scheme, &crypto, decision));
+            let group = inventory.entry(host).group.map(|group| inventory.group(group));
+            for ident in group.into_iter().flat_map(Group::held_idents) {
+                wants.extend(self.server_key(host, scheme, ident, &crypto, decision));
+            }
         }
         for &(group, scheme) in &needs.client_parameters {
             if let Some(scheme) = GroupScheme::of(scheme) {
-                wants.extend(self.client_parameters(host, group, scheme, decision));
+                for ident in inventory.group(group).held_idents() {
+                    wants.extend(self.client_parameters(host, group, scheme, ident, decision));
+                }
             }
         }
         wants
@@ -156,7 +162,10 @@ impl<'r, 's> Wants<'r, 's> {
         let gq = entry
             .group
             .filter(|_| needs.trusted && needs.server_keys.contains(&IdentityScheme::Gq))
-            .map(|group| self.group_key(group, GroupScheme::Gq, decision));
+            .map(|group| {
+                let ident = inventory.group(group).ident_of(host);
+                self.group_key(group, GroupScheme::Gq, ident, decision)
+            });
         let start = decision.stamp.unix();
         let spec = Spec::new()
             .with("name", inventory.certificate_name(host))
@@ -199,20 +208,20 @@ impl<'r, 's> Wants<'r, 's> {
         })
     }
 
-    /// The host's own copy of its group's key. The daemon opens it under the name of `crypto ident`, the group; older
+    /// The host's own copy of its group's key. The daemon opens it under the name of `crypto ident`, mostly the group's; older
     /// configurations without it under the host's.
     fn server_key(
         &mut self,
         host: HostId,
         scheme: GroupScheme,
+        ident: &str,
         crypto: &Crypto<'_>,
         decision: &mut Decision<'_, '_>,
     ) -> Option<Want> {
         let inventory = self.request.inventory;
         let name = &inventory.host(host).name;
         let group = inventory.entry(host).group?;
-        let key = self.group_key(group, scheme, decision);
-        let owner = &inventory.group(group).name;
+        let key = self.group_key(group, scheme, ident, decision);
         let dialect = crypto.settings.dialect;
         let revoked = match self.mv_counts.get(&group) {
             Some(&count) if scheme == GroupScheme::Mv => self.shut_out(group, count),
@@ -226,14 +235,14 @@ impl<'r, 's> Wants<'r, 's> {
             .with("dialect", format!("{dialect:?}").to_lowercase())
             .with_some("revoked", list(&revoked));
         let media = MediaKind::ServerKey(scheme);
-        let mut links = vec![media.link_name(owner)];
-        if owner != name {
+        let mut links = vec![media.link_name(ident)];
+        if ident != &**name && ident == inventory.group(group).ident_of(host) {
             links.push(media.link_name(name));
         }
         Some(Want {
             kind: ArtifactKind::ServerKey(scheme),
             media,
-            owner: owner.clone(),
+            owner: ident.into(),
             stamp: key.stamp,
             spec: spec.finish(),
             links,
@@ -253,10 +262,11 @@ impl<'r, 's> Wants<'r, 's> {
         host: HostId,
         group: GroupId,
         scheme: GroupScheme,
+        ident: &str,
         decision: &mut Decision<'_, '_>,
     ) -> Option<Want> {
         let inventory = self.request.inventory;
-        let owner = inventory.group(group).name.clone();
+        let owner: Box<str> = ident.into();
         let media = MediaKind::ClientParameters(scheme);
         let (spec, stamp, recipe) = if inventory.group(group).is_external() {
             let Some(file) = self.request.given.parameters.get(&(group, scheme)) else {
@@ -278,7 +288,7 @@ impl<'r, 's> Wants<'r, 's> {
                 }
             }
         } else {
-            let key = self.group_key(group, scheme, decision);
+            let key = self.group_key(group, scheme, ident, decision);
             let client = self.mv_clients.get(&(group, host)).copied();
             let client = client.filter(|_| scheme == GroupScheme::Mv);
             if scheme == GroupScheme::Mv && client.is_none() {
@@ -315,7 +325,13 @@ impl<'r, 's> Wants<'r, 's> {
         })
     }
 
-    fn group_key(&self, group: GroupId, scheme: GroupScheme, decision: &mut Decision<'_, '_>) -> Version {
+    fn group_key(
+        &self,
+        group: GroupId,
+        scheme: GroupScheme,
+        ident: &str,
+        decision: &mut Decision<'_, '_>,
+    ) -> Version {
         let declared = self.request.inventory.group(group);
         let bits = match scheme {
             GroupScheme::Iff => declared.identity_bits.iff,
@@ -326,7 +342,7 @@ impl<'r, 's> Wants<'r, 's> {
         let clients = clients.filter(|_| scheme == GroupScheme::Mv);
         decision.secret(SecretWant {
             kind: SecretKind::Group(scheme),
-            owner: declared.name.clone(),
+            owner: ident.into(),
             spec: Spec::new()
                 .with("bits", bits)
                 .with_some("clients", clients)

@@ -106,7 +106,7 @@ impl Writer<'_> {
             ident: autokey
                 .then(|| self.facts.fleet.global_ident(inventory, self.facts.host))
                 .flatten()
-                .map(|group| self.word("ident", &inventory.group(group).name)),
+                .map(|group| self.word("ident", inventory.group(group).ident())),
             automax: settings.automax.filter(|_| autokey),
             revoke: settings.revoke.filter(|_| autokey),
             cryptostats: settings.cryptostats && autokey,
@@ -150,9 +150,10 @@ impl Writer<'_> {
                 .password
                 .map(|password| self.secret("crypto pw", password)),
             host: self.word("crypto host", self.facts.owner),
-            ident: needs
-                .crypto_ident
-                .map(|group| self.word("crypto ident", &self.facts.inventory.group(group).name)),
+            ident: needs.crypto_ident.map(|group| {
+                let group = self.facts.inventory.group(group);
+                self.word("crypto ident", group.ident_of(self.facts.host))
+            }),
             digest: settings
                 .digest
                 .as_deref()
@@ -188,7 +189,7 @@ impl Writer<'_> {
             Some(ident) => Some(self.word("ident", ident)),
             None if autokey => self
                 .server_group(line)
-                .map(|group| self.word("ident", &inventory.group(group).name)),
+                .map(|group| self.word("ident", needs::ident(inventory.group(group), &line.target))),
             None => None,
         };
         Association {

@@ -51,6 +51,15 @@ impl HostPlan {
         !self.actions.is_empty()
     }
 
+    /// The lines that the running daemon is told; empty: it is told nothing.
+    pub fn told(&self) -> &[String] {
+        let told = self.actions.iter().find_map(|action| match action {
+            Action::Tell { changes, .. } => Some(changes.as_slice()),
+            _ => None,
+        });
+        told.unwrap_or_default()
+    }
+
     /// Whether the daemon is restarted.
     pub fn restarts(&self) -> bool {
         self.actions
@@ -132,6 +141,15 @@ pub enum Action {
         /// Shell command.
         command: String,
     },
+    /// Tell the running daemon, which goes on; where it refuses, the host goes back and the daemon is restarted.
+    Tell {
+        /// The new lines, as in its configuration.
+        changes: Vec<String>,
+        /// Of the command that tells it.
+        digest: Digest,
+        /// Shell command that restarts it.
+        restart: String,
+    },
 }
 
 /// A line of a configuration diff.
@@ -179,6 +197,9 @@ pub struct Summary {
     pub retired: usize,
     /// Daemons to restart.
     pub restarts: usize,
+    /// Daemons that go on, and are told what changes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub told: usize,
     /// Waves in which hosts change.
     pub waves: usize,
     /// Things a person should look at.
@@ -209,6 +230,7 @@ impl Summary {
                     Action::FixMode { .. } | Action::FixOwner { .. } => summary.fixes += 1,
                     Action::Retire { .. } => summary.retired += 1,
                     Action::Restart { .. } => summary.restarts += 1,
+                    Action::Tell { .. } => summary.told += 1,
                 }
             }
         }

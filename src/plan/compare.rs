@@ -97,6 +97,7 @@ fn subject(action: &Action) -> (u8, &str) {
         Action::SwitchLink { path, .. } | Action::RemoveLink { path, .. } => (3, path),
         Action::ReplaceConf { path, .. } => (4, path),
         Action::Restart { .. } => (5, ""),
+        Action::Tell { .. } => (7, ""),
         Action::Retire { path, .. } => (6, path),
     }
 }
@@ -110,6 +111,7 @@ fn describe(action: &Action) -> String {
         Action::RemoveLink { path, .. } => format!("removing the link {path}"),
         Action::ReplaceConf { path, .. } => format!("replacing {path}"),
         Action::Restart { .. } => "the restart".to_owned(),
+        Action::Tell { .. } => "telling the running daemon".to_owned(),
         Action::Retire { path, .. } => format!("removing {path}"),
     }
 }

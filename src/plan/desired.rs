@@ -1,12 +1,16 @@
 //! What a host should look like: its media, its links, and its configuration as keytrail's lines make it.
 
+use super::follow::{self, Control};
 use super::{ConfLines, Desired, FileSpec, HostPlan, Observed, diff};
 use crate::digest::Digest;
-use crate::inventory::{ConfMode, HostId, Inventory, Settings};
+use crate::inventory::{
+    Association, ConfMode, GroupId, HostId, IdentityScheme, Implementation, Inventory, Settings,
+};
+use crate::media::{GroupScheme, MediaKind};
 use crate::ntpconf::{self, ConfError, ConfFile, Conflict, Existing, Fleet, HostFacts, Templates};
 use crate::secret::Secret;
-use crate::trail::needs::Needs;
-use crate::vault::PlacedFile;
+use crate::trail::needs::{self, Needs};
+use crate::vault::{Artifact, ArtifactKind, PlacedFile, Placement};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the desired state of a host follows from, besides what is on it.
@@ -99,7 +103,9 @@ pub fn desired(
             media: input.media.iter().map(|file| placed(settings, file)).collect(),
             absent: absent(input, settings, owner, &links),
             links,
+            unread: unread(input, settings),
             former: BTreeMap::new(),
+            former_links: BTreeSet::new(),
             conf: BTreeMap::new(),
             owner: settings.owner.as_deref().map(str::to_owned),
             group: settings.file_group.as_deref().map(str::to_owned),
@@ -152,13 +158,29 @@ impl DesiredHost {
         }
     }
 
-    /// Says what the host held in any generation of the vault: what of it is no longer wanted may be retired.
-    pub fn once_held(&mut self, keysdir: &str, files: impl IntoIterator<Item = (String, Digest)>) {
-        let paths = files
-            .into_iter()
-            .map(|(name, digest)| (inside(keysdir, &name), digest));
-        let media = &self.desired.media;
-        self.desired.former = paths.filter(|(path, _)| !media.contains_key(path)).collect();
+    /// Says what the host held in any generation of the vault: what of it is no longer wanted may be retired, and links to
+    /// media of groups go with it.
+    pub fn once_held<'a>(
+        &mut self,
+        keysdir: &str,
+        files: impl IntoIterator<Item = (&'a Placement, &'a Artifact)>,
+    ) {
+        let desired = &mut self.desired;
+        for (placement, artifact) in files {
+            let path = inside(keysdir, &placement.name);
+            if !desired.media.contains_key(&path) {
+                desired.former.insert(path, artifact.digest);
+            }
+            if matches!(
+                artifact.kind,
+                ArtifactKind::ServerKey(_) | ArtifactKind::ClientParameters(_)
+            ) {
+                let links = placement.links().map(|link| inside(keysdir, link));
+                desired
+                    .former_links
+                    .extend(links.filter(|link| !desired.links.contains_key(link)));
+            }
+        }
     }
 
     /// What has to be done on the host.
@@ -166,6 +188,19 @@ impl DesiredHost {
         let mut plan = diff(&self.desired, observed, &self.lines);
         plan.warnings.splice(0..0, self.warnings.iter().cloned());
         plan.range.clone_from(&self.range);
+        plan
+    }
+
+    /// The same for a daemon that can be told what changes while it runs, with its control key: it is not restarted where
+    /// telling is enough.
+    pub fn plan_telling(
+        &mut self,
+        observed: &Observed,
+        daemon: Implementation,
+        control: &Control,
+    ) -> HostPlan {
+        let mut plan = self.plan(observed);
+        follow::instead(&mut plan, self, observed, daemon, control);
         plan
     }
 }
@@ -217,6 +252,44 @@ fn owner(media: &[PlacedFile]) -> Option<&str> {
         .find_map(|link| link.strip_prefix("ntpkey_host_"))
 }
 
+/// Links to keys under names that no line of this host says yet, or no longer says, while a group changes to another name.
+fn unread(input: &HostInput<'_>, settings: &Settings) -> BTreeSet<String> {
+    let entry = input.inventory.entry(input.host);
+    let mut links = BTreeSet::new();
+    let mut add =
+        |group: GroupId, kind: &dyn Fn(IdentityScheme) -> Option<MediaKind>, used: &dyn Fn(&str) -> bool| {
+            let group = input.inventory.group(group);
+            if group.next_ident().is_none() {
+                return;
+            }
+            for ident in group.held_idents().filter(|ident| !used(ident)) {
+                let kinds = group.identity.iter().filter_map(|&scheme| kind(scheme));
+                links.extend(kinds.map(|kind| inside(&settings.keysdir, &kind.link_name(ident))));
+            }
+        };
+    if let Some(group) = entry.group.filter(|_| !input.needs.server_keys.is_empty()) {
+        let own = input.needs.crypto_ident.map(|group| input.inventory.group(group));
+        let own = own.map(|group| group.ident_of(input.host));
+        add(
+            group,
+            &|scheme| GroupScheme::of(scheme).map(MediaKind::ServerKey),
+            &|ident| own == Some(ident),
+        );
+    }
+    for &(group, _) in &input.needs.client_parameters {
+        let asks = |line: &Association, ident: &str| {
+            needs::line_ident(input.inventory, line).is_some_and(|line| line.group == group)
+                && needs::ident(input.inventory.group(group), &line.target) == ident
+        };
+        add(
+            group,
+            &|scheme| GroupScheme::of(scheme).map(MediaKind::ClientParameters),
+            &|ident| entry.associations.iter().any(|line| asks(line, ident)),
+        );
+    }
+    links
+}
+
 /// The names a daemon opens at its start, with the lines it gets, that are not among `links`: left over from a sign key or a
 /// role this host no longer has. A left-over server key would make it serve a scheme it must not.
 fn absent(
@@ -232,7 +305,7 @@ fn absent(
     let group = input
         .needs
         .crypto_ident
-        .map_or(owner, |group| &*input.inventory.group(group).name);
+        .map_or(owner, |group| input.inventory.group(group).ident_of(input.host));
     [
         ("host", owner),
         ("sign", owner),

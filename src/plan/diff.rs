@@ -41,7 +41,6 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
             fix(desired, path, file.mode, found, &mut actions);
         }
     }
-    let before_switch = actions.len();
     for (path, target) in &desired.links {
         let found = observed.links.get(path);
         if found != Some(target) {
@@ -50,6 +49,7 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
                     "{path} is a file, not a link: it will be replaced by a link to {target}; keep a copy if its content is needed"
                 ));
             }
+            restart |= !desired.unread.contains(path);
             actions.push(Action::SwitchLink {
                 path: path.clone(),
                 from: found.cloned(),
@@ -59,6 +59,7 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
     }
     for path in &desired.absent {
         if let Some(target) = observed.links.get(path) {
+            restart = true;
             actions.push(Action::RemoveLink {
                 path: path.clone(),
                 from: target.clone(),
@@ -69,11 +70,26 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
             ));
         }
     }
+    for path in &desired.former_links {
+        let wanted = desired.links.contains_key(path) || desired.absent.contains(path);
+        let target = observed
+            .links
+            .get(path)
+            .filter(|target| !wanted && is_former(desired, path, target));
+        if let Some(target) = target {
+            // No line of ours names what it leads to.
+            actions.push(Action::RemoveLink {
+                path: path.clone(),
+                from: target.clone(),
+            });
+        }
+    }
     for (path, file) in &desired.conf {
         let found = observed.files.get(path);
         if found.is_some_and(|found| found.digest == file.digest) {
             continue;
         }
+        restart = true;
         actions.push(Action::ReplaceConf {
             path: path.clone(),
             from: found.map(|found| found.digest),
@@ -81,7 +97,6 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
             diff: conf_lines(path, observed, lines),
         });
     }
-    restart |= actions.len() > before_switch;
     if let Some(command) = desired.restart.as_ref().filter(|_| restart) {
         actions.push(Action::Restart {
             command: command.clone(),
@@ -98,6 +113,12 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
         actions,
         warnings,
     }
+}
+
+/// Whether a link leads to a file the host held once and holds no more.
+fn is_former(desired: &Desired, link: &str, target: &str) -> bool {
+    let directory = link.rfind('/').map_or("", |slash| &link[..=slash]);
+    desired.former.contains_key(&format!("{directory}{target}"))
 }
 
 /// Old media, unless a link or a way back needs them: the links of now become a way back with this change.

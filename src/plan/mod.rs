@@ -8,6 +8,7 @@ mod compare;
 mod conf_diff;
 mod desired;
 mod diff;
+pub mod follow;
 mod foreign;
 mod key_file;
 mod model;

@@ -35,6 +35,12 @@ pub struct Desired {
     /// Files this host once held and holds no more, by absolute path, with the digest they had: what may be retired.
     #[serde(default)]
     pub former: BTreeMap<String, Digest>,
+    /// Those of [`Desired::links`] that the daemon, with the lines it gets, does not open: keys put there for later.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unread: BTreeSet<String>,
+    /// Links to group media this host once had, by absolute path: those that still point to [`Desired::former`] files go.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub former_links: BTreeSet<String>,
     /// Files that are replaced in place: ntp.conf as it would be with keytrail's lines, the include file,
     /// the symmetric key file.
     pub conf: BTreeMap<String, FileSpec>,

@@ -68,6 +68,9 @@ pub fn summary(summary: &Summary) -> String {
         let waves = count(summary.waves, "wave");
         parts.push(format!("{} in {waves}", count(summary.restarts, "restart")));
     }
+    if summary.told > 0 {
+        parts.push(format!("{} told while running", count(summary.told, "daemon")));
+    }
     if summary.warnings > 0 {
         parts.push(count(summary.warnings, "warning"));
     }
@@ -180,8 +183,14 @@ fn block(host: &HostPlan) -> String {
         line(&mut out, action, name, &placed);
     }
     for action in &host.actions {
-        if let Action::Restart { command } = action {
-            let _ = writeln!(out, "    restart: {command}");
+        match action {
+            Action::Restart { command } => {
+                let _ = writeln!(out, "    restart: {command}");
+            }
+            Action::Tell { changes, .. } => {
+                let _ = writeln!(out, "    goes on, and is told: {}", changes.join("; "));
+            }
+            _ => {}
         }
     }
     out.push_str(&warnings(host));
@@ -203,7 +212,7 @@ fn path(action: &Action) -> Option<&str> {
         | Action::RemoveLink { path, .. }
         | Action::ReplaceConf { path, .. }
         | Action::Retire { path, .. } => Some(path),
-        Action::Restart { .. } => None,
+        Action::Restart { .. } | Action::Tell { .. } => None,
     }
 }
 
@@ -254,6 +263,6 @@ fn line(out: &mut String, action: &Action, name: &str, placed: &BTreeMap<&str, u
             }
             Ok(())
         }
-        Action::Restart { .. } => Ok(()),
+        Action::Restart { .. } | Action::Tell { .. } => Ok(()),
     };
 }

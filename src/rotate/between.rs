@@ -20,6 +20,9 @@ pub struct Fare {
     pub hosts: Vec<String>,
     /// The daemon is restarted.
     pub restarts: bool,
+    /// The daemon goes on, and makes an association anew meanwhile.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
     /// Without any proven server from its restart on; `None`: it needs none, or is not restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven: Option<Gap>,
@@ -46,7 +49,10 @@ pub fn fares(inventory: &Inventory, analysis: &Analysis, hosts: &[HostPlan], bat
             };
             let node = graph.node_of(host);
             let restarts = plan.restarts();
-            let gaps = gap::of_node(inventory, graph, &certificates, node).filter(|_| restarts);
+            let told = !plan.told().is_empty();
+            let gaps = gap::of_node(inventory, graph, &certificates, node);
+            let anew = gaps.map(|(_, all)| all).filter(|_| told);
+            let gaps = gaps.filter(|_| restarts);
             // A clock of its own sets the time without any server.
             let clock = graph.member(node).clock;
             let clients: u64 = graph
@@ -59,10 +65,12 @@ pub fn fares(inventory: &Inventory, analysis: &Analysis, hosts: &[HostPlan], bat
                 batch: number,
                 hosts: vec![name.clone()],
                 restarts,
-                unproven,
+                told,
+                unproven: unproven.or(anew.map(|_| gap::NONE)),
                 complete: gaps
                     .filter(|(first, all)| all > first && !clock)
-                    .map(|(_, all)| all),
+                    .map(|(_, all)| all)
+                    .or(anew),
                 clients,
                 ready: unproven.filter(|_| clients > 0).map(gap::ready_to_serve),
             };
@@ -83,6 +91,7 @@ fn alike(one: &Fare, other: &Fare) -> bool {
         (
             fare.batch,
             fare.restarts,
+            fare.told,
             fare.unproven,
             fare.complete,
             fare.clients,
@@ -123,7 +132,12 @@ pub fn text(fares: &[Fare]) -> String {
 
 fn fate(fare: &Fare) -> String {
     let mut parts = Vec::new();
-    if let Some(gap) = fare.unproven {
+    if let Some(all) = fare.complete.filter(|_| fare.told) {
+        parts.push(format!(
+            "no gap: asks one server anew while another proves the time, done after {}",
+            time(all)
+        ));
+    } else if let Some(gap) = fare.unproven {
         let mut words = format!("without a proven server for {}", time(gap));
         if let Some(all) = fare.complete {
             let _ = write!(words, ", complete after {}", time(all));

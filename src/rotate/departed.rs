@@ -36,8 +36,10 @@ pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
                     ArtifactKind::ClientParameters(scheme) => (scheme, Knows::Parameters),
                     _ => continue,
                 };
+                let group = inventory.group_of_ident(&artifact.owner);
+                let group = group.map_or(&artifact.owner, |group| &group.name);
                 knows
-                    .entry((artifact.owner.to_string(), scheme))
+                    .entry((group.to_string(), scheme))
                     .and_modify(|before: &mut Knows| *before = what.max(*before))
                     .or_insert(what);
             }

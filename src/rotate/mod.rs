@@ -10,10 +10,14 @@ pub mod between;
 pub mod departed;
 pub mod early;
 pub mod gap;
+pub mod gapless;
+pub mod idents;
 pub mod order;
 pub mod record;
 pub mod renumber;
 pub mod subject;
 
+#[cfg(test)]
+mod idents_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use crate::inventory::{HostId, Inventory};
 use crate::plan::HostPlan;
 use crate::plan::order::Batch;
+use crate::trail::Analysis;
 use crate::trail::graph::{Node, Role, TrailGraph, Who};
 use std::collections::{HashMap, HashSet};
 
@@ -44,6 +45,41 @@ pub fn apart(
             names.into_iter().map(move |hosts| Batch { wave, hosts })
         })
         .collect()
+}
+
+/// Of these hosts, those that may restart first and at the same time: the nearest to their trusted hosts, no two of which
+/// serve the same host, or one the other.
+pub fn first_part(analysis: &Analysis, hosts: &[HostId]) -> Vec<HostId> {
+    let graph = &analysis.graph;
+    let Some(depth) = hosts.iter().map(|&host| analysis.depth(host)).min() else {
+        return Vec::new();
+    };
+    let nearest = hosts.iter().filter(|&&host| analysis.depth(host) == depth);
+    let mut nearest: Vec<HostId> = nearest.copied().collect();
+    nearest.sort_unstable();
+    let numbers = nearest.iter().enumerate();
+    let numbers = numbers
+        .map(|(number, &host)| (graph.node_of(host), number))
+        .collect();
+    let parts = split(nearest.len(), &services(graph, &numbers));
+    let first = nearest.into_iter().zip(parts);
+    first
+        .filter(|(_, part)| *part == 0)
+        .map(|(host, _)| host)
+        .collect()
+}
+
+/// The same batches with the hosts for which `first` holds before all others.
+pub fn ahead(batches: Vec<Batch>, first: &dyn Fn(&str) -> bool) -> Vec<Batch> {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for Batch { wave, hosts } in batches {
+        let (ahead, rest): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| first(host));
+        before.push(Batch { wave, hosts: ahead });
+        after.push(Batch { wave, hosts: rest });
+    }
+    before.append(&mut after);
+    before.retain(|batch| !batch.hosts.is_empty());
+    before
 }
 
 /// Everybody whose trail leads over one of these hosts, without themselves.

@@ -66,7 +66,8 @@ pub struct Next {
 pub struct Renumbering(BTreeMap<String, Number>);
 
 impl Renumbering {
-    const STATE: &str = "symmetric-key-numbers";
+    /// Under which name the vault keeps it.
+    pub const STATE: &str = "symmetric-key-numbers";
 
     /// Reads it.
     pub fn read(vault: &Vault) -> vault::Result<Self> {

@@ -208,7 +208,8 @@ impl Collected {
                 self.refuse(format!("group {} has no identity keys", group.name), help);
             }
             for scheme in schemes {
-                self.anew.insert((SecretKind::Group(scheme), group.name.clone()));
+                self.anew
+                    .insert((SecretKind::Group(scheme), group.ident().into()));
             }
         }
     }

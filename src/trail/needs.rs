@@ -87,6 +87,14 @@ pub fn line_ident(inventory: &Inventory, association: &Association) -> Option<Li
     Some(LineIdent { group, scheme })
 }
 
+/// The name of the keys that a server of `group` proves itself with.
+pub fn ident<'g>(group: &'g Group, target: &Target) -> &'g str {
+    match target {
+        Target::Host(server) => group.ident_of(*server),
+        Target::External(..) | Target::Address(_) => group.ident(),
+    }
+}
+
 /// A group by its name.
 pub fn group_by_name(inventory: &Inventory, name: &str) -> Option<GroupId> {
     let at = inventory.groups.iter().position(|group| &*group.name == name)?;

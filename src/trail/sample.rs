@@ -72,6 +72,7 @@ impl Builder {
             mv_clients: None,
             external: None,
             agent: None,
+            idents: None,
         });
         id
     }

@@ -10,7 +10,7 @@ use keytrail::plan::{self, Desired, FileSpec, Observed};
 use keytrail::remote::fake::{FakeHost, Fault};
 use keytrail::remote::{ControlDir, LocalHost};
 use keytrail::secret::Secret;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,9 @@ impl World {
                 (in_keys(format!("ntpkey_cert_{host}")), name("RSA-SHA256cert")),
             ]
             .into(),
+            unread: BTreeSet::new(),
             former: BTreeMap::new(),
+            former_links: BTreeSet::new(),
             absent: [in_keys(format!("ntpkey_sign_{host}"))].into(),
             conf: [
                 (CONF.to_owned(), conf),

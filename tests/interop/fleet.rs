@@ -18,7 +18,7 @@ pub const SCHEMES: [(&str, IdentityScheme); 5] = [
 ];
 
 /// The service manager of these hosts: one daemon, ended and started again. `$1` is where it is installed.
-const RESTART: &str = r#"
+pub const RESTART: &str = r#"
 if pid=$(cat /mnt/pid 2>/dev/null) && kill "$pid" 2>/dev/null; then
     while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 fi
@@ -28,7 +28,7 @@ exec "$1/sbin/ntpd" -4 -g -c /mnt/ntp.conf -p /mnt/pid
 
 /// What a host's ntp.conf holds before keytrail: what a distribution would say, and a clock source that needs no
 /// radio. A daemon without `tos orphanwait` takes five minutes before it believes the local clock.
-const CONF: &str = "logfile /mnt/log\nstatsdir /mnt/stats/\nfilegen cryptostats file cryptostats type none enable\ntos orphanwait 1\n";
+pub const CONF: &str = "logfile /mnt/log\nstatsdir /mnt/stats/\nfilegen cryptostats file cryptostats type none enable\ntos orphanwait 1\n";
 
 /// An association as a person would name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

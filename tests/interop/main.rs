@@ -6,6 +6,7 @@ mod common;
 mod fleet;
 mod network;
 mod state;
+mod without_a_gap;
 
 use fleet::{Fleet, LINES, SCHEMES};
 use keytrail::ntpq::{Standing, Timestamp};
@@ -54,6 +55,14 @@ fn every_scheme_authenticates_on_the_real_daemon_or_stderr_says_that_there_is_no
     roll_back(&fleet);
     leave_one_behind(&fleet);
     let_one_go_ahead(&fleet);
+}
+
+#[test]
+fn identity_keys_change_without_a_gap_on_the_real_daemon() {
+    let Some(prefix) = daemon() else { return };
+    for scheme in ["iff", "mv", "gq"] {
+        without_a_gap::rotate(&prefix, scheme);
+    }
 }
 
 /// Brings all to a new state, and waits until all is proven since.

@@ -4,7 +4,8 @@
 # the answer is "keep" and comes in time, or if the restart fails, everything goes back by itself, also when nobody
 # is there to answer any more.
 # The manifest's verbs: link (OLD and NEW are targets), unlink (OLD the target), conf (OLD and NEW are digests),
-# mode, owner (NEW is it), restart (INDEX is the command), retire (a file that goes when all is well; OLD its digest).
+# mode, owner (NEW is it), restart (INDEX is the command), tell (INDEX is a command that tells the
+# running daemon, in place of the restart as long as that goes well), retire (a file that goes when all is well; OLD its digest).
 # OLD is empty for what is not there yet.
 
 main() {
@@ -23,7 +24,10 @@ main() {
         trap '' HUP INT TERM PIPE
         take_up
     fi
-    if [ -n "$restart" ]; then
+    if [ -n "$tell" ] && [ -n "$todo" ]; then
+        [ -z "$guard" ] || echo "since $(date +%s)"
+        run "$tell" || go_back 'the running daemon did not take the change'
+    elif [ -n "$restart" ]; then
         [ -z "$guard" ] || echo "since $(date +%s)"
         restart || go_back "the restart command failed with exit status $status"
     fi
@@ -48,7 +52,7 @@ take_up() {
 # Checks everything before anything is touched, and sets $todo to what differs.
 compare() {
     set --
-    restart='' todo='' n=0
+    restart='' tell='' todo='' n=0
     while [ "$n" -lt "$entries" ]; do
         n=$((n + 1))
         entry
@@ -63,6 +67,10 @@ compare() {
                 ;;
             restart)
                 restart=$index
+                set -- "$@" "$index"
+                ;;
+            tell)
+                tell=$index
                 set -- "$@" "$index"
                 ;;
             retire) [ ! -f "$final" ] || set -- "$@" "$final" ;;
@@ -118,8 +126,8 @@ compare() {
                 continue
                 ;;
             retire) continue ;;
-            restart)
-                holds "$new" "$index" || stop 5 'the restart command that was sent is damaged'
+            restart | tell)
+                holds "$new" "$index" || stop 5 "the $verb command that was sent is damaged"
                 continue
                 ;;
         esac

@@ -163,12 +163,16 @@ back() {
 
 # The command's own output goes into the answer, whatever comes of it. Its exit status is ours, in $status.
 restart() {
+    run "$restart"
+}
+
+run() { # COMMAND
     # A daemon that is started here must not keep our streams open, nor inherit what we ignore.
     (
         trap - HUP INT TERM PIPE
         umask "$before_umask"
         unset LC_ALL
-        command=$stage/$restart
+        command=$stage/$1
         cd / && exec sh "$command"
     ) >output 2>&1 </dev/null 3<&-
     status=$?

@@ -2,11 +2,11 @@
 
 use super::ask::{Seen, program};
 use super::verified::told_as_help;
-use super::{Checked, Daemon, Promised, Verification, Verified, Worry, log};
+use super::{Checked, Daemon, Exchange, Promised, Verification, Verified, Worry, log};
 use crate::inventory::Implementation;
 use crate::ntpq::{
     self, Association, AssociationRow, Cryptostats, DaemonLog, Evidence, Judgement, Line, ReadError, Refusal,
-    Server, Standing, System, Timestamp, chrony,
+    Scheme, Server, Standing, System, Timestamp, Verdict, Wait, chrony,
 };
 
 /// Judges one look. `since`: only what happened after counts.
@@ -145,7 +145,22 @@ impl Proof<'_> {
         Checked {
             outcome,
             required: promised.required,
+            exchange: judgement.map_or(Exchange::None, |judgement| exchange(&judgement.verdict)),
         }
+    }
+}
+
+fn exchange(verdict: &Verdict) -> Exchange {
+    match verdict {
+        Verdict::Proven {
+            scheme: Scheme::Autokey(_),
+            complete,
+        } => match complete {
+            true => Exchange::Complete,
+            false => Exchange::UnderWay,
+        },
+        Verdict::InProgress(Wait::Step(_)) => Exchange::UnderWay,
+        _ => Exchange::None,
     }
 }
 
@@ -191,6 +206,7 @@ fn chronyd(what: &Verification, seen: &Seen) -> Result<Answers, NoAnswer> {
         Checked {
             outcome: expected.compare(judgement.as_ref()),
             required: promised.required,
+            exchange: Exchange::None,
         }
     });
     Ok(Answers {

@@ -21,7 +21,7 @@ mod verified;
 pub use crate::inventory::Verify as Level;
 pub use clock::{ClockProblem, clock_problem};
 pub use promises::verification;
-pub use verified::{Checked, Daemon, Verified, Worry};
+pub use verified::{Checked, Daemon, Exchange, Verified, Worry};
 
 use super::{PhaseError, Site};
 use crate::inventory::Implementation;

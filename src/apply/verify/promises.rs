@@ -12,7 +12,7 @@ use crate::trail::Analysis;
 use crate::trail::broadcast::media;
 use crate::trail::cryptotype::Cryptotype;
 use crate::trail::graph::Role;
-use crate::trail::needs::target_group;
+use crate::trail::needs::{self, target_group};
 use crate::vault::{ArtifactKind, SecretKind};
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -58,7 +58,7 @@ struct Made {
 impl Builder<'_> {
     fn build(&self, site: Site) -> Verification {
         let settings = &self.entry.settings;
-        let needs = self.analysis.needs(self.host);
+        let own = self.analysis.needs(self.host);
         let graph = &self.analysis.graph;
         let lines = self.entry.associations.iter().enumerate();
         let mut made: Vec<Made> = lines.filter_map(|(at, line)| self.line(at, line)).collect();
@@ -78,7 +78,7 @@ impl Builder<'_> {
                 .collect(),
             log: settings.log.as_deref().map(str::to_owned),
             level: settings.verify,
-            autokey: needs.autokey,
+            autokey: own.autokey,
             serves: graph.clients(graph.node_of(self.host)).next().is_some(),
             limit: waited
                 .map(|made| made.limit)
@@ -101,7 +101,7 @@ impl Builder<'_> {
         let (promise, key_made) = match line.auth {
             Auth::None => (Promise::Plain, None),
             Auth::Key(id) => (Promise::Key(id), None),
-            Auth::Autokey => self.autokey(line.ident.as_deref(), group),
+            Auth::Autokey => self.autokey(line.ident.as_deref(), group, Some(&line.target)),
         };
         spellings(&mut addresses);
         let private = matches!(
@@ -148,12 +148,19 @@ impl Builder<'_> {
         }
     }
 
-    /// The promise of an Autokey line to a server of `group`, and when the group's key was made.
-    fn autokey(&self, ident: Option<&str>, group: Option<GroupId>) -> (Promise, Option<i64>) {
+    /// The promise of an Autokey line to a server of `group`, and when the group's key was made. Of keys under a name that no
+    /// others ever had the name says enough.
+    fn autokey(
+        &self,
+        written: Option<&str>,
+        group: Option<GroupId>,
+        target: Option<&Target>,
+    ) -> (Promise, Option<i64>) {
         let found = group.map(|id| self.inventory.group(id));
+        let ident = found.map(|group| target.map_or(group.ident(), |target| needs::ident(group, target)));
         let scheme = found.and_then(crate::trail::cryptotype::scheme_in_use);
         let stamp = match (group, scheme.and_then(GroupScheme::of)) {
-            (Some(group), Some(scheme)) => self.stamp(group, scheme),
+            (Some(group), Some(scheme)) => self.stamp(group, scheme, ident.unwrap_or_default()),
             _ => None,
         };
         let promise = Promise::Autokey {
@@ -162,22 +169,21 @@ impl Builder<'_> {
             } else {
                 IdentityScheme::Tc
             }),
-            group: scheme
-                .and(ident.or(found.map(|group| &*group.name)))
-                .map(str::to_owned),
+            group: scheme.and(written.or(ident)).map(str::to_owned),
             stamp: stamp.map(|stamp| stamp.0),
             serves: self.must_be_signed(),
         };
-        (promise, stamp.map(Filestamp::unix))
+        let fresh = found.is_some_and(|group| group.next_ident().is_some_and(|next| Some(next) == ident));
+        (promise, stamp.map(Filestamp::unix).filter(|_| !fresh))
     }
 
     /// The stamp the group's servers prove themselves with: that of the key in the vault, or for a group outside the fleet of
     /// the client parameters that are equal to it (GQ parameters may be older than the key).
-    fn stamp(&self, group: GroupId, scheme: GroupScheme) -> Option<Filestamp> {
+    fn stamp(&self, group: GroupId, scheme: GroupScheme, ident: &str) -> Option<Filestamp> {
         let snapshot = &self.state.snapshot;
         let name = &*self.inventory.group(group).name;
         if self.inventory.group(group).external.is_none() {
-            return snapshot.secret(SecretKind::Group(scheme), name)?.filestamp;
+            return snapshot.secret(SecretKind::Group(scheme), ident)?.filestamp;
         }
         if scheme == GroupScheme::Gq {
             return None;
@@ -236,7 +242,7 @@ impl Builder<'_> {
         let (promise, key_made) = match first.auth {
             Auth::None => (Promise::Plain, None),
             Auth::Key(id) => (Promise::Key(id), None),
-            Auth::Autokey => self.autokey(None, sender.group),
+            Auth::Autokey => self.autokey(None, sender.group, None),
         };
         let mut addresses = Vec::new();
         for (sender, _) in heard.iter().flat_map(|medium| &medium.servers) {
@@ -278,8 +284,7 @@ fn made(
 
 /// The group whose key a server proves itself with.
 fn line_group(inventory: &Inventory, line: &Association) -> Option<GroupId> {
-    target_group(inventory, &line.target)
-        .or_else(|| crate::trail::needs::group_by_name(inventory, line.ident.as_deref()?))
+    target_group(inventory, &line.target).or_else(|| needs::group_by_name(inventory, line.ident.as_deref()?))
 }
 
 /// Addresses as daemons print them, beside how they were written.

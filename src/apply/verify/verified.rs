@@ -66,6 +66,22 @@ pub struct Checked {
     /// Whether the host's authentication rests on it; lines without authentication, monitoring and backup are only
     /// reported.
     pub required: bool,
+    /// How far its Autokey exchange is.
+    #[serde(skip)]
+    pub exchange: Exchange,
+}
+
+/// How far an Autokey exchange is, for who might disturb it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exchange {
+    /// There is none: nothing was begun, it failed, or it is not done by Autokey.
+    #[default]
+    None,
+    /// Under way. What of it is outstanding a server must answer that has the time; one that was just restarted answers with
+    /// an error, and the association begins anew (measured on 4.2.8p15).
+    UnderWay,
+    /// Complete, with the server's signature (SIGN) and the leap seconds (LEAP): a restart of the server is not noticed.
+    Complete,
 }
 
 /// Something wrong beside daemon and associations.

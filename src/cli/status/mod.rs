@@ -9,7 +9,7 @@ use super::fleet::{self, Fleet, vault_failure};
 use super::load::{self, Loaded};
 use super::out::Out;
 use super::progress::Progress;
-use super::{Answer, Failure, planning, rotating, runtime, verify, when, whole};
+use super::{Answer, Failure, planning, reident, rotating, runtime, verify, when, whole};
 use crate::apply::PhaseError;
 use crate::apply::verify::Level;
 use crate::inventory::HostId;
@@ -140,7 +140,9 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
     let pending = if vault.states().map_err(cannot)?.is_empty() {
         Vec::new()
     } else {
-        rotating::known(&vault, &inventory)?
+        let mut pending = rotating::known(&vault, &inventory)?;
+        pending.extend(reident::known(&vault, &inventory, &analysis)?);
+        pending
     };
     let now = when::now();
     let (looked, rows) = if args.offline {

@@ -117,16 +117,26 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> Result<Answer, Failure> {
     let paths = load::paths(&args.fleet.inventory)?;
     let (inventory, analysis) = match load::load(&paths, args.format, out)? {
         // Whatever is wrong with the trails: the daemons run all the same.
-        Loaded::Good(inventory, analysis) => (Arc::new(*inventory), *analysis),
+        Loaded::Good(inventory, analysis) => (*inventory, *analysis),
         Loaded::Malformed => return Ok(Answer::Unusable),
     };
+    let vault_path = fleet::vault_path(&args.fleet.vault, &paths);
+    let mut vault = open(&vault_path)?;
+    // What keys are called since a rotation stands sealed in the vault.
+    let renamed = vault.as_ref().map_or(Ok(false), fleet::is_renamed)?;
+    let (inventory, analysis) = if renamed {
+        let opened = fleet::open_vault(&vault_path, &args.fleet.vault, false, out)?;
+        let opened = vault.insert(opened);
+        fleet::in_force(inventory, analysis, opened)?
+    } else {
+        (inventory, analysis)
+    };
+    let inventory = Arc::new(inventory);
     let mut hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
     if args.level.is_none() {
         leave_out(&inventory, &mut hosts, out);
     }
     let level = args.level.map_or(Level::Auth, Depth::level);
-    let vault_path = fleet::vault_path(&args.fleet.vault, &paths);
-    let mut vault = open(&vault_path)?;
     let state = state(vault.as_ref())?;
     let wait = Duration::from_secs(args.wait_for.into());
     let looked = look(

@@ -2,6 +2,7 @@
 
 use super::HostId;
 use crate::finding::{Place, SourceId, Step};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// A secure group.
@@ -24,6 +25,28 @@ pub struct Group {
     /// A member that keeps the group keys besides the controller, though it need not be a trusted host or serve anybody
     /// (trusted agent): it gets them encrypted with its own password.
     pub agent: Option<HostId>,
+    /// The names of its identity media, where they are not its own: keys were, or are being, rotated by a generation name
+    /// (`ident red2`). Never written in an inventory.
+    pub idents: Option<Idents>,
+}
+
+/// The names of a group's identity media: what the daemon calls `ident`. Certificates keep the group's own name (measured on
+/// 4.2.8p15: the two need not be the same where client and server are of one group).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idents {
+    /// The name in force; of the old keys while they change.
+    pub now: Box<str>,
+    /// The change under way.
+    pub next: Option<NextIdent>,
+}
+
+/// A change to another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextIdent {
+    /// The new name. All hosts hold both.
+    pub name: Box<str>,
+    /// The servers that prove themselves with it already.
+    pub servers: BTreeSet<HostId>,
 }
 
 impl Group {
@@ -35,6 +58,30 @@ impl Group {
         }
         path.extend_from_slice(below);
         Place::value(self.source, path)
+    }
+
+    /// The name of the keys that `server` proves itself with: its `crypto ident`, and `ident` on the lines to it.
+    pub fn ident_of(&self, server: HostId) -> &str {
+        match &self.idents {
+            Some(Idents { next: Some(next), .. }) if next.servers.contains(&server) => &next.name,
+            _ => self.ident(),
+        }
+    }
+
+    /// The name of its keys, of the old ones while they change.
+    pub fn ident(&self) -> &str {
+        self.idents.as_ref().map_or(&self.name, |idents| &idents.now)
+    }
+
+    /// The name to which its keys are changing.
+    pub fn next_ident(&self) -> Option<&str> {
+        let next = self.idents.as_ref()?.next.as_ref()?;
+        Some(&next.name)
+    }
+
+    /// The names of the keys that its hosts hold: one, or two during a change.
+    pub fn held_idents(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.ident()).chain(self.next_ident())
     }
 
     /// Whether its members are outside the fleet.

@@ -156,6 +156,12 @@ impl Inventory {
         self.entry(id).group.map(|group| self.group(group))
     }
 
+    /// The group whose identity media have this name, now or after the change under way.
+    pub fn group_of_ident(&self, ident: &str) -> Option<&Group> {
+        let mut groups = self.groups.iter();
+        groups.find(|group| group.held_idents().any(|held| held == ident))
+    }
+
     /// A host by name.
     pub fn find(&self, name: &str) -> Option<HostId> {
         self.by_name

@@ -58,6 +58,7 @@ impl Resolver<'_> {
             mv_clients: raw.mv.and_then(|mv| mv.clients),
             external,
             agent,
+            idents: None,
         }
     }
 

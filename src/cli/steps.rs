@@ -1,0 +1,104 @@
+//! Rotations that go in steps, of which any can be the last for now: the state of the vault says how far they are, and the
+//! inventory in force follows from it.
+
+use super::args::{FleetArgs, Format};
+use super::fleet::{self, Fleet};
+use super::out::Out;
+use super::rotating::{self, ChangeArgs};
+use super::{Answer, Failure, outcome};
+use crate::apply::Report;
+use serde::Serialize;
+
+/// What goes in steps.
+pub trait Steps {
+    /// Notes in the vault that it begins, where it has not.
+    fn begin(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure>;
+    /// Goes on to the next step where the one before is everywhere.
+    fn advance(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure>;
+    /// Says where it is, and makes the fleet be about the hosts concerned. `None`: it is through.
+    fn step(&self, fleet: &mut Fleet, out: &Out) -> Result<Option<At>, Failure>;
+    /// Notes that the step is everywhere.
+    fn arrive(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure>;
+    /// What it means for the daemons that a step is not everywhere, a sentence or two.
+    fn meanwhile(&self) -> String;
+}
+
+/// Where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The step, counted from 1.
+    pub step: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
+/// One step, for programs.
+#[derive(Serialize)]
+struct Taken {
+    step: usize,
+    report: Report,
+}
+
+/// Takes steps, at most `most`. `args`: as [`rotating::place`] gives them.
+pub fn run(
+    what: &dyn Steps,
+    most: usize,
+    command: &str,
+    mut args: FleetArgs,
+    change: &ChangeArgs,
+    out: &mut Out,
+) -> Result<Answer, Failure> {
+    what.begin(&args, out)?;
+    let mut taken = Vec::new();
+    while taken.len() < most {
+        what.advance(&args, out)?;
+        let mut fleet = match fleet::prepare(&args, change.format, out)? {
+            Ok(fleet) => fleet,
+            Err(answer) => return Ok(answer),
+        };
+        args.said = true;
+        fleet.hold(&args.vault)?;
+        let Some(at) = what.step(&mut fleet, out)? else {
+            break;
+        };
+        if change.dry_run {
+            out.note("The first of the steps, as it would be done now:");
+            return rotating::show(&fleet, change, None, out);
+        }
+        let Some(report) = rotating::carry(fleet, command, change, out)? else {
+            return Ok(Answer::No);
+        };
+        if change.format == Format::Text {
+            out.line(&outcome::text(&report, out.color()))?;
+        }
+        let good = report.is_good() && !report.cancelled;
+        taken.push(Taken {
+            step: at.step,
+            report,
+        });
+        let At { step, of } = at;
+        if !good {
+            finish(&taken, change.format, out)?;
+            out.stderr(&format!(
+                "Pending: step {step} of {of} is not everywhere. {}\n  Go on: keytrail {command}",
+                what.meanwhile()
+            ));
+            return Ok(Answer::No);
+        }
+        what.arrive(&args, out)?;
+        if step < of && taken.len() == most {
+            out.note(&format!(
+                "Stopped after step {step} of {of}, as asked. Go on: keytrail {command}"
+            ));
+        }
+    }
+    finish(&taken, change.format, out)?;
+    Ok(Answer::Yes)
+}
+
+fn finish(taken: &[Taken], format: Format, out: &mut Out) -> Result<(), Failure> {
+    match format {
+        Format::Text => Ok(()),
+        form => out.value(&taken, form),
+    }
+}
