@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Lab, ended, keytrail};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ const HOSTS: [(&str, &str); 4] = [
 ];
 
 /// The daemon: its associations stand in `$1/associations`, lines "ID ADDRESS IDENT", and what it proved in its cryptostats.
-const DAEMON: &str = r##"
+const DAEMON: &str = r#"
 dir=$1 host=${1##*/}
 conf=$dir/etc/ntp/keytrail.conf
 prove() { # ID ADDRESS IDENT
@@ -38,7 +39,7 @@ read_conf() {
         prove "$(number)" "$address" "$ident"
     done
 }
-"##;
+"#;
 
 /// `restart` of the inventory.
 const RESTART: &str = r#"
@@ -126,8 +127,9 @@ impl Site {
             } else {
                 "reference_clock: true"
             };
-            hosts += &format!(
-                "  {host}: {{ group: green, address: {address}, {own}, restart: {} }}\n",
+            let _ = writeln!(
+                hosts,
+                "  {host}: {{ group: green, address: {address}, {own}, restart: {} }}",
                 restart.display()
             );
         }

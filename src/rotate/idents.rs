@@ -219,6 +219,7 @@ impl Names {
 }
 
 /// What of the changes is pending, as far as it can be seen from where hosts were last brought to.
+#[expect(clippy::implicit_hasher, reason = "as the vault gives it")]
 pub fn pending(
     names: &Names,
     inventory: &Inventory,
