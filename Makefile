@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
 
-.PHONY: help demo test lint bench torture setup setup-test fmt deb pages
+.PHONY: help demo test lint bench bench-push torture setup setup-test fmt deb pages
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,6 +26,9 @@ lint: setup ## rustfmt, clippy, cargo-deny, shellcheck
 bench: setup ## Run the benchmarks, and check beside Python (docs/performance.md)
 	@sh scripts/bench-check.sh
 	$(CARGO) bench --locked --bench '*'
+
+bench-push: setup-test ## Push to loopback hosts beside xargs, ssh, tar and Ansible (HOSTS, JOBS, ROUNDS; minutes)
+	@sh scripts/bench-push.sh
 
 fmt: ## Format the sources
 	$(CARGO) fmt

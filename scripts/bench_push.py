@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""keytrail apply beside `xargs ssh tar`: the same files to the same hosts over the same SSH options, in turns.
+"""keytrail apply beside `xargs ssh tar` and Ansible: the same files to the same hosts over the same SSH options, in turns.
 
-One sshd on loopback stands for all hosts; each has a directory of its own. Usage: bench_push.py KEYTRAIL [HOSTS] [JOBS] [ROUNDS]
+One sshd on loopback stands for all hosts; each has a directory of its own.
+Usage: bench_push.py KEYTRAIL [HOSTS] [JOBS] [ROUNDS] [ANSIBLE-PLAYBOOK]
 """
 
+import ctypes
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import statistics
@@ -18,6 +21,9 @@ KEYTRAIL = os.path.abspath(sys.argv[1])
 HOSTS = int(sys.argv[2]) if len(sys.argv) > 2 else 200
 JOBS = int(sys.argv[3]) if len(sys.argv) > 3 else 16
 ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 3
+ANSIBLE = os.path.abspath(sys.argv[5]) if len(sys.argv) > 5 else None
+# Ansible gets so many of the hosts, or it takes all day.
+FEW = min(HOSTS, 40)
 
 
 def run(*words, **more):
@@ -65,17 +71,57 @@ def names():
     return ["th"] + [f"leaf{number:04}" for number in range(1, HOSTS)]
 
 
-def timed(words, at, **more):
-    began = time.monotonic()
-    with open(at / "peak", "w", encoding="utf-8") as peak:
-        child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=peak, **more)
+def children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def timed(words, at, hosts, **more):
+    """(elapsed s, client's processor ms a host, peak MB) of a command, with every process it leaves behind."""
+    before, began = children(), time.monotonic()
+    with open(at / "said", "w", encoding="utf-8") as said:
+        child = subprocess.Popen(words, stdout=said, stderr=said, **more)
         _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    elapsed = time.monotonic() - began
     if status != 0:
-        raise SystemExit(f"{words[0]} failed: {(at / 'peak').read_text()[-2000:]}")
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+        raise SystemExit(f"{words[0]} failed: {(at / 'said').read_text()[-2000:]}")
+    # We are the parent of orphans: masters that ssh leaves in the background end when they are told to.
+    own = f"{at}/"
+    while any(own in text or "keytrail-" in text for text in ssh_masters()):
+        reap()
+        time.sleep(0.02)
+    reap()
+    return elapsed, (children() - before) * 1000 / hosts, usage.ru_maxrss / 1024
+
+
+def ssh_masters():
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            except OSError:
+                continue
+            if text.startswith("ssh") and not text.startswith("sshd") and not zombie:
+                found.append(text)
+    return found
+
+
+def reap():
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
 
 
 def main():
+    # PR_SET_CHILD_SUBREAPER
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory(prefix="kt-push-") as directory:
         at = pathlib.Path(directory)
         daemon = server(at)
@@ -101,28 +147,76 @@ def compare(at):
     run(KEYTRAIL, "export", str(inventory), "-o", str(at / "trees"), "-q", env=env)
     (at / "tars").mkdir()
     for host in names():
-        run("tar", "-cf", str(at / "tars" / host), "-C", str(at / "trees" / host), ".")
+        tree = at / "trees" / host
+        run("tar", "-cf", str(at / "tars" / host), "-C", str(tree), ".")
+        files = sorted(str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+        sums = subprocess.run(["sha256sum", *files], check=True, cwd=tree, capture_output=True).stdout
+        (at / "SUMS").write_bytes(sums)
+        run("tar", "-cf", str(at / "tars" / f"{host}.sums"), "-C", str(tree), ".", "-C", str(at), "SUMS")
     listed = "\n".join(names()) + "\n"
-    push = f"ssh -F {at}/ssh_config {{}} 'tar -xpf - -C {at}/hosts/{{}}' <{at}/tars/{{}}"
-    took = {"xargs ssh tar": [], "keytrail apply": []}
-    peaks = []
+    ssh = f"ssh -F {at}/ssh_config {{}}"
+    unpack = f"tar -xpf - -C {at}/hosts/{{}}"
+    safely = (
+        f"cd {at}/hosts/{{}} && tar -xpf - && sha256sum -c --quiet SUMS && find . -type f | xargs sync && sh -c : && rm SUMS"
+    )
+    pushes = {
+        "xargs, ssh, tar": f"{ssh} '{unpack}' <{at}/tars/{{}}",
+        "xargs, ssh, tar, sha256sum, sync, restart": f"{ssh} '{safely}' <{at}/tars/{{}}.sums",
+    }
+    runs = {what: [] for what in [*pushes, "keytrail apply"]}
     for _ in range(ROUNDS):
-        empty(at)
-        (at / "names").write_text(listed)
-        with open(at / "names", encoding="utf-8") as given:
-            words = ["xargs", "-P", str(JOBS), "-I{}", "sh", "-c", push]
-            took["xargs ssh tar"].append(timed(words, at, stdin=given)[0])
+        for what, push in pushes.items():
+            empty(at)
+            (at / "names").write_text(listed)
+            with open(at / "names", encoding="utf-8") as given:
+                words = ["xargs", "-P", str(JOBS), "-I{}", "sh", "-c", push]
+                runs[what].append(timed(words, at, HOSTS, stdin=given))
         empty(at)
         words = [KEYTRAIL, "apply", str(inventory), "-q", "-j", str(JOBS)]
-        elapsed, peak = timed(words, at, env=env)
-        took["keytrail apply"].append(elapsed)
-        peaks.append(peak)
-    base = statistics.median(took["xargs ssh tar"])
-    print("| what | elapsed | hosts a second | × xargs |\n|---|--:|--:|--:|")
-    for what, times in took.items():
-        median = statistics.median(times)
-        print(f"| {what} | {median:.1f} s | {HOSTS / median:.1f} | {base / median:.2f} |")
-    print(f"\n{HOSTS} hosts, {JOBS} at a time, medians of {ROUNDS}; keytrail's own peak {max(peaks):.0f} MB")
+        runs["keytrail apply"].append(timed(words, at, HOSTS, env=env))
+    count = {what: HOSTS for what in runs}
+    if ANSIBLE:
+        empty(at)
+        what = f"Ansible ({FEW} hosts)"
+        runs[what], count[what] = [timed(playbook(at), at, FEW, env=ansible_env(at))], FEW
+    table(runs, count)
+
+
+def playbook(at):
+    """The same files by the modules copy, file and command, as many forks as the others have jobs."""
+    (at / "hosts.ini").write_text("\n".join(f"{name} ansible_host={name}" for name in names()[:FEW]) + "\n")
+    (at / "play.yaml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n"
+        f"    - file: {{ path: '{at}/hosts/{{{{ inventory_hostname }}}}/etc', state: directory }}\n"
+        f"    - copy: {{ src: '{at}/trees/{{{{ inventory_hostname }}}}/', dest: '{at}/hosts/{{{{ inventory_hostname }}}}/', mode: preserve }}\n"
+        "    - command: 'true'\n"
+    )
+    return [ANSIBLE, "-i", str(at / "hosts.ini"), "-f", str(JOBS), str(at / "play.yaml")]
+
+
+def ansible_env(at):
+    return dict(
+        os.environ,
+        HOME=str(at),
+        ANSIBLE_HOST_KEY_CHECKING="True",
+        ANSIBLE_SSH_ARGS=f"-F {at}/ssh_config -o ControlMaster=auto -o ControlPersist=5s",
+        ANSIBLE_SSH_CONTROL_PATH_DIR=str(at / "cp"),
+        ANSIBLE_LOCAL_TEMP=str(at / "tmp"),
+        ANSIBLE_REMOTE_TEMP=str(at / "remote"),
+        ANSIBLE_PYTHON_INTERPRETER=sys.executable,
+        ANSIBLE_NOCOLOR="1",
+    )
+
+
+def table(runs, count):
+    rate = {what: count[what] / statistics.median(run[0] for run in of) for what, of in runs.items()}
+    base = rate["xargs, ssh, tar"]
+    print("| what | elapsed | hosts a second | × xargs, ssh, tar | client CPU a host | peak memory |\n|---|--:|--:|--:|--:|--:|")
+    for what, of in runs.items():
+        elapsed, processor, peak = (statistics.median(run[column] for run in of) for column in range(3))
+        peak = f"{peak:.0f} MB" if what == "keytrail apply" else ""
+        print(f"| {what} | {elapsed:.1f} s | {rate[what]:.1f} | {rate[what] / base:.2f} | {processor:.0f} ms | {peak} |")
+    print(f"\n{HOSTS} hosts, {JOBS} at a time, medians of {ROUNDS} rounds in turns; memory without ssh's own.")
 
 
 main()

@@ -32,12 +32,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 jobs, 256 connections, one minute to look, two to stage, five to activate; two retries, after one and two
+    /// 16 jobs, 1024 connections, one minute to look, two to stage, five to activate; two retries, after one and two
     /// seconds; one host out of reach stops all.
     fn default() -> Self {
         Self {
             jobs: 16,
-            connections: 256,
+            connections: 1024,
             observe: Duration::from_secs(60),
             stage: Duration::from_secs(120),
             activate: Duration::from_secs(300),

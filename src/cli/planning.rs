@@ -3,6 +3,7 @@
 use super::Failure;
 use super::fleet::{Fleet, vault_failure};
 use super::progress::Progress;
+use super::runtime;
 use crate::apply::verify;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
 use crate::digest::Digest;
@@ -41,6 +42,10 @@ pub fn connections(inventory: &Arc<Inventory>, limits: Limits) -> Result<Connect
     let control = ControlDir::new(&base).map_err(|error| {
         Failure::new(format!("cannot make a private directory in {}", base.display())).because(&error)
     })?;
+    let limits = Limits {
+        connections: limits.connections.min(runtime::room_for_connections()),
+        ..limits
+    };
     Ok(apply::Fleet::new(
         InventoryConnect::new(Arc::clone(inventory), Arc::new(control)),
         limits,

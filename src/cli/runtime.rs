@@ -2,7 +2,28 @@
 
 use super::Failure;
 use crate::apply::Cancel;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How many connections may stay open at once: each takes a handful of our files, and limits of 1024 files are common where
+/// far more are allowed to those who ask.
+pub fn room_for_connections() -> usize {
+    const EACH: u64 = 6;
+    const OTHERS: u64 = 100;
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(1 << 16, |most| most.min(1 << 16));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let asked = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        if setrlimit(Resource::Nofile, asked).is_ok() {
+            limit = asked;
+        }
+    }
+    let files = limit.current.unwrap_or(wanted).saturating_sub(OTHERS);
+    usize::try_from(files / EACH).unwrap_or(usize::MAX).max(1)
+}
 
 /// Runs `work` to its end. The first signal asks it to stop (hosts in flight finish their phase); the second one
 /// ends the process at once.
