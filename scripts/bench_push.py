@@ -87,26 +87,25 @@ def timed(words, at, hosts, **more):
     if status != 0:
         raise SystemExit(f"{words[0]} failed: {(at / 'said').read_text()[-2000:]}")
     # We are the parent of orphans: masters that ssh leaves in the background end when they are told to.
-    own = f"{at}/"
-    while any(own in text or "keytrail-" in text for text in ssh_masters()):
+    while masters():
         reap()
         time.sleep(0.02)
     reap()
     return elapsed, (children() - before) * 1000 / hosts, usage.ru_maxrss / 1024
 
 
-def ssh_masters():
-    found = []
+def masters():
+    """Whether an ssh is left that is our child and lives."""
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+                name, rest = (entry / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
             except OSError:
                 continue
-            if text.startswith("ssh") and not text.startswith("sshd") and not zombie:
-                found.append(text)
-    return found
+            state, parent = rest.split()[:2]
+            if name == "ssh" and parent == str(os.getpid()) and state != "Z":
+                return True
+    return False
 
 
 def reap():
