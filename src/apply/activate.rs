@@ -2,6 +2,7 @@
 
 use super::payload::{Entry, Payload, Prelude, Sent, word};
 use super::phase::{failure, garbled};
+use super::pool::Seat;
 use super::reply::{Reply, number};
 use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
@@ -142,22 +143,22 @@ fn restart(payload: &mut Payload, command: &str) -> Result<(), PhaseError> {
     })
 }
 
-/// Sends it. With a `judge` the host goes back unless the judge is content.
+/// Sends it. With a judge the host goes back unless the judge is content; while he looks, others have the seat.
 pub(super) async fn activate<R: Remote>(
     name: &str,
     host: &R,
     sent: Sent,
     limit: Duration,
-    judge: Option<&dyn Judge<R>>,
+    judge: Option<(&dyn Judge<R>, &Seat)>,
 ) -> Result<Activated, PhaseError> {
     let script = sent.script(TEXT, limit);
     let objection = Mutex::new(None);
-    let answer = judge.map(|judge| -> Answer<'_> {
+    let answer = judge.map(|(judge, seat)| -> Answer<'_> {
         let objection = &objection;
         Box::new(move |heard| {
             Box::pin(async move {
                 let judged = match since(heard.expose()) {
-                    Some(since) => judge.judge(name, host, since).await,
+                    Some(since) => seat.lend(judge.judge(name, host, since)).await,
                     None => Err(PhaseError::here(
                         "the host did not say when it restarted its daemon",
                     )),

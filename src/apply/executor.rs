@@ -120,7 +120,7 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
         let phase = Phase::Stage;
         let (contents, terms) = (Arc::clone(&self.contents), Arc::clone(&self.terms));
         let results = run
-            .phase(phase, None, hosts, &Allowed::any(), move |fleet, work| {
+            .phase(phase, None, hosts, &Allowed::any(), move |fleet, work, _| {
                 let (contents, terms) = (Arc::clone(&contents), Arc::clone(&terms));
                 async move {
                     let input = off_thread({
@@ -165,7 +165,7 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
         let (contents, terms) = (Arc::clone(&self.contents), Arc::clone(&self.terms));
         let judge = Arc::clone(&self.judge);
         let results = run
-            .phase(phase, Some(wave), hosts, allowed, move |fleet, work| {
+            .phase(phase, Some(wave), hosts, allowed, move |fleet, work, seat| {
                 let (contents, terms, judge) =
                     (Arc::clone(&contents), Arc::clone(&terms), Arc::clone(&judge));
                 async move {
@@ -179,7 +179,7 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
                     });
                     let input = input.await?;
                     let host = fleet.host(name)?;
-                    let judge = guard.map(|_| &*judge);
+                    let judge = guard.map(|_| (&*judge, &*seat));
                     activate::activate(name, &*host, input, fleet.limits().activate, judge).await
                 }
             })

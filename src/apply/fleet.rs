@@ -1,7 +1,7 @@
 //! The hosts of one run and their connections, kept from phase to phase.
 
 use super::observe::{Look, observe};
-use super::pool::{Cancel, each};
+use super::pool::{Cancel, Room, each};
 use super::progress::{Event, Progress};
 use super::{Connect, Phase, PhaseError};
 use crate::plan::Observed;
@@ -13,9 +13,10 @@ use std::time::Duration;
 /// How much at once, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Hosts worked on at the same time.
+    /// Hosts worked on at the same time. Those that only wait for their daemon to authenticate are not among them.
     pub jobs: usize,
-    /// Connections kept open between phases; more hosts than that connect anew for every phase. One `ssh` process each.
+    /// Connections kept open between phases and while a host waits for its daemon; more hosts than that connect anew for
+    /// every phase, and wait in turns. One `ssh` process each.
     pub connections: usize,
     /// Longest time to look at a host, without connecting.
     pub observe: Duration,
@@ -49,6 +50,14 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Hosts that only wait, for example for their authentication, hold no job, but their connection.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            jobs: self.jobs,
+            in_flight: self.connections.max(self.jobs),
+        }
+    }
+
     /// The same with `longest` for every phase, where it is given.
     #[must_use]
     pub fn within(self, longest: Option<Duration>) -> Self {
@@ -149,7 +158,7 @@ impl<C: Connect> Fleet<C> {
             hosts,
         });
         let stop = || cancel.is_cancelled();
-        let results = each(looks, self.limits.jobs, stop, |(name, look)| {
+        let results = each(looks, self.limits.room(), stop, |(name, look), _| {
             let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
             async move {
                 let phase = Phase::Observe;

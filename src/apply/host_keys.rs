@@ -1,7 +1,7 @@
 //! The SSH host keys of a fleet: what each host presents and what `ssh` makes of it.
 
 use super::InventoryConnect;
-use super::pool::{Cancel, each};
+use super::pool::{Cancel, Room, each};
 use crate::inventory::HostId;
 use crate::remote::{HostKeys, Unreachable, host_keys};
 use std::sync::Arc;
@@ -21,9 +21,12 @@ pub async fn presented(
         .collect();
     each(
         reached,
-        jobs,
+        Room {
+            jobs,
+            in_flight: jobs,
+        },
         || cancel.is_cancelled(),
-        |(name, options)| {
+        |(name, options), _| {
             let (connect, done) = (Arc::clone(connect), done.clone());
             async move {
                 let keys = host_keys(&options, connect.control().path()).await;

@@ -1,8 +1,9 @@
 //! Work on many hosts at once, so many at a time, and the wish to stop.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 /// The wish to stop: hosts in flight finish their phase, no other host is begun. Clones wish the same.
@@ -21,31 +22,71 @@ impl Cancel {
     }
 }
 
-/// Runs `run` on every item, at most `jobs` at a time, in order of the items; once `stop` says so the items
-/// not begun are left out. Results come in the order in which they are ready.
+/// How many hosts at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Worked on at the same time.
+    pub(super) jobs: usize,
+    /// Begun and not ended, those included that only wait for something and need no hand.
+    pub(super) in_flight: usize,
+}
+
+/// A place among those worked on at the same time.
+#[derive(Debug)]
+pub(super) struct Seat {
+    all: Arc<Semaphore>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Seat {
+    /// Waits for something without keeping others from working, and takes a place again after that.
+    pub(super) async fn lend<T>(&self, wait: impl Future<Output = T>) -> T {
+        drop(self.held().take());
+        let waited = wait.await;
+        let taken = Arc::clone(&self.all).acquire_owned().await.ok();
+        *self.held() = taken;
+        waited
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs `run` on every item, as many at a time as there is room for, in order of the items; once `stop` says so the
+/// items not begun are left out. Results come in the order in which they are ready.
 pub(super) async fn each<I, T, F>(
     items: Vec<I>,
-    jobs: usize,
+    room: Room,
     stop: impl Fn() -> bool,
-    mut run: impl FnMut(I) -> F,
+    mut run: impl FnMut(I, Arc<Seat>) -> F,
 ) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
 {
-    let mut items = items.into_iter();
+    let seats = Arc::new(Semaphore::new(room.jobs.max(1)));
+    let mut items = items.into_iter().peekable();
     let mut running = JoinSet::new();
     let mut done = Vec::with_capacity(items.len());
     loop {
-        while running.len() < jobs.max(1) && !stop() {
-            let Some(item) = items.next() else { break };
-            running.spawn(run(item));
-        }
-        match running.join_next().await {
-            None => return done,
-            Some(Ok(result)) => done.push(result),
-            // A bug of ours: it must not look like a host that was left out.
-            Some(Err(err)) => std::panic::resume_unwind(err.into_panic()),
+        let begins =
+            items.peek().is_some() && running.len() < room.in_flight.max(room.jobs).max(1) && !stop();
+        tokio::select! {
+            seat = Arc::clone(&seats).acquire_owned(), if begins => {
+                // Somebody may have asked to stop while there was no seat.
+                if let Some(item) = items.next_if(|_| !stop()) {
+                    let seat = Seat { all: Arc::clone(&seats), held: Mutex::new(seat.ok()) };
+                    running.spawn(run(item, Arc::new(seat)));
+                }
+            }
+            ended = running.join_next(), if !running.is_empty() => match ended {
+                Some(Ok(result)) => done.push(result),
+                // A bug of ours: it must not look like a host that was left out.
+                Some(Err(err)) => std::panic::resume_unwind(err.into_panic()),
+                None => {}
+            },
+            else => return done,
         }
     }
 }
@@ -56,14 +97,21 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
+    fn room(jobs: usize) -> Room {
+        Room {
+            jobs,
+            in_flight: jobs,
+        }
+    }
+
     #[tokio::test]
     async fn at_most_so_many_at_a_time() {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let done = each(
             (0..50).collect(),
-            7,
+            room(7),
             || false,
-            |i: u32| {
+            |i: u32, _| {
                 let (now, most) = (Arc::clone(&now), Arc::clone(&most));
                 async move {
                     let running = now.fetch_add(1, Ordering::SeqCst) + 1;
@@ -85,9 +133,9 @@ mod tests {
         let stop = cancel.clone();
         let done = each(
             (0..50).collect(),
-            2,
+            room(2),
             || cancel.is_cancelled(),
-            move |i: u32| {
+            move |i: u32, _| {
                 let stop = stop.clone();
                 async move {
                     if i == 3 {
@@ -100,5 +148,64 @@ mod tests {
         )
         .await;
         assert!((4..=5).contains(&done.len()), "{done:?}");
+    }
+
+    /// Two seats, and all five that fit in flight wait for each other: they could not, had one to keep its seat.
+    #[tokio::test]
+    async fn who_waits_makes_room() {
+        let together = Arc::new(tokio::sync::Barrier::new(5));
+        let working = Arc::new(AtomicUsize::new(0));
+        let most = Arc::new(AtomicUsize::new(0));
+        let room = Room {
+            jobs: 2,
+            in_flight: 5,
+        };
+        let done = each(
+            (0..10).collect(),
+            room,
+            || false,
+            |i: u32, seat| {
+                let (together, working, most) =
+                    (Arc::clone(&together), Arc::clone(&working), Arc::clone(&most));
+                async move {
+                    for part in 0..2 {
+                        most.fetch_max(working.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_millis(2)).await;
+                        working.fetch_sub(1, Ordering::SeqCst);
+                        if part == 0 {
+                            seat.lend(together.wait()).await;
+                        }
+                    }
+                    i
+                }
+            },
+        );
+        let done = tokio::time::timeout(Duration::from_secs(60), done).await;
+        assert_eq!(done.expect("nobody waits for a seat for ever").len(), 10);
+        assert_eq!(most.load(Ordering::SeqCst), 2, "work keeps to the seats");
+    }
+
+    #[tokio::test]
+    async fn nobody_begins_once_it_is_enough() {
+        let enough = Cancel::default();
+        let stop = enough.clone();
+        let room = Room {
+            jobs: 1,
+            in_flight: 100,
+        };
+        let done = each(
+            (0..50).collect(),
+            room,
+            || enough.is_cancelled(),
+            move |i: u32, seat| {
+                let stop = stop.clone();
+                async move {
+                    seat.lend(tokio::task::yield_now()).await;
+                    stop.cancel();
+                    i
+                }
+            },
+        );
+        assert!(done.await.len() < 50);
     }
 }

@@ -112,7 +112,7 @@ pub async fn rollback<C: Connect>(
                 Some(batch.wave),
                 work.collect(),
                 &allowed,
-                move |fleet, back: Arc<Back>| {
+                move |fleet, back: Arc<Back>, seat| {
                     let (terms, target, judge) = (Arc::clone(&terms), target.clone(), Arc::clone(&judge));
                     async move {
                         let prelude = Prelude {
@@ -125,7 +125,7 @@ pub async fn rollback<C: Connect>(
                         let host = fleet.host(&back.host)?;
                         let (done, since) = go(&*host, input, fleet.limits().activate).await?;
                         if let Some(since) = since.filter(|_| judge.limit(&back.host).is_some()) {
-                            judge.judge(&back.host, &*host, since).await?;
+                            seat.lend(judge.judge(&back.host, &*host, since)).await?;
                         }
                         Ok(done)
                     }

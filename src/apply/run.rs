@@ -1,7 +1,7 @@
 //! A run under way: phases on many hosts at once, how hosts have ended, and when it is enough.
 
 use super::activate::Activated;
-use super::pool::{Cancel, each};
+use super::pool::{Cancel, Seat, each};
 use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
 use super::{Connect, Fleet, Phase, PhaseError};
@@ -113,7 +113,7 @@ impl<C: Connect> Run<C> {
         wave: Option<u32>,
         hosts: Vec<Arc<W>>,
         allowed: &Allowed,
-        run: impl Fn(Arc<Fleet<C>>, Arc<W>) -> F + Clone + Send + Sync + 'static,
+        run: impl Fn(Arc<Fleet<C>>, Arc<W>, Arc<Seat>) -> F + Clone + Send + Sync + 'static,
     ) -> Vec<(Arc<W>, Result<Activated, PhaseError>)>
     where
         F: Future<Output = Result<Activated, PhaseError>> + Send,
@@ -127,13 +127,13 @@ impl<C: Connect> Run<C> {
             });
         }
         let stop = || self.cancel.is_cancelled() || allowed.is_over();
-        let results = each(hosts, self.fleet.limits().jobs, stop, |work| {
+        let results = each(hosts, self.fleet.limits().room(), stop, |work, seat| {
             let (fleet, progress) = (Arc::clone(&self.fleet), Arc::clone(&self.progress));
             let (cancel, allowed, run) = (self.cancel.clone(), allowed.clone(), run.clone());
             async move {
                 let host = work.host();
                 progress.event(Event::Started { host, phase });
-                let attempt = || run(Arc::clone(&fleet), Arc::clone(&work));
+                let attempt = || run(Arc::clone(&fleet), Arc::clone(&work), Arc::clone(&seat));
                 let result = fleet.persist(host, phase, &cancel, attempt).await;
                 if result.is_err() {
                     allowed.add();

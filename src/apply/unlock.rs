@@ -54,7 +54,7 @@ pub async fn unlock<C: Connect>(
             None,
             hosts,
             &Allowed::any(),
-            move |fleet, locked| {
+            move |fleet, locked, _| {
                 let (terms, told) = (Arc::clone(&terms), Arc::clone(&told));
                 async move {
                     let prelude = Prelude {

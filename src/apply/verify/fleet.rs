@@ -1,6 +1,6 @@
 //! Many hosts at once, and what is known of servers only when all were looked at.
 
-use super::super::pool::{Cancel, each};
+use super::super::pool::{Cancel, Seat, each};
 use super::super::progress::{Event, Progress};
 use super::super::{Connect, Fleet, Phase, PhaseError};
 use super::ask::{Seen, ask};
@@ -40,12 +40,12 @@ impl<C: Connect> Fleet<C> {
         });
         let until = Until { level, wait };
         let stop = || cancel.is_cancelled();
-        let looked = each(whats, self.limits().jobs, stop, |what| {
+        let looked = each(whats, self.limits().room(), stop, |what, seat| {
             let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
             async move {
                 let host = &what.host;
                 progress.event(Event::Started { host, phase });
-                let look = || async { watch(&*fleet.host(host)?, &what, until, &stop).await };
+                let look = || async { watch(&*fleet.host(host)?, &what, until, &stop, &seat).await };
                 let result = fleet.persist(host, phase, &stop, look).await;
                 fleet.rest(host, hosts, true).await;
                 progress.event(Event::Ended {
@@ -67,6 +67,7 @@ async fn watch(
     what: &Verification,
     until: Until,
     stop: &Cancel,
+    seat: &Seat,
 ) -> Result<Seen, PhaseError> {
     let begun = Instant::now();
     loop {
@@ -76,7 +77,7 @@ async fn watch(
         if stands || left.is_zero() || stop.is_cancelled() {
             return Ok(seen);
         }
-        sleep(pause(what).min(left)).await;
+        seat.lend(sleep(pause(what).min(left))).await;
     }
 }
 
