@@ -8,8 +8,9 @@ use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
 use crate::plan::{Action, follow};
-use crate::remote::{Answer, Remote};
+use crate::remote::{Answer, Remote, Unreachable};
 use crate::secret::Secret;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -153,8 +154,13 @@ pub(super) async fn activate<R: Remote>(
 ) -> Result<Activated, PhaseError> {
     let script = sent.script(TEXT, limit);
     let objection = Mutex::new(None);
+    // The host keeps its new state on our word only.
+    let kept = AtomicBool::new(false);
+    let within = judge
+        .and_then(|(judge, _)| judge.limit(name))
+        .map(|limit| limit + GRACE);
     let answer = judge.map(|(judge, seat)| -> Answer<'_> {
-        let objection = &objection;
+        let (objection, kept) = (&objection, &kept);
         Box::new(move |heard| {
             Box::pin(async move {
                 let judged = match since(heard.expose()) {
@@ -164,7 +170,10 @@ pub(super) async fn activate<R: Remote>(
                     )),
                 };
                 match judged {
-                    Ok(()) => "keep",
+                    Ok(()) => {
+                        kept.store(true, Ordering::SeqCst);
+                        "keep"
+                    }
                     Err(error) => {
                         *objection.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         "back"
@@ -173,7 +182,15 @@ pub(super) async fn activate<R: Remote>(
             })
         })
     });
-    let output = host.talk(script, answer).await?;
+    let output = match (host.talk(script, answer).await, within) {
+        (Ok(output), _) => output,
+        (Err(why @ (Unreachable::Lost(_) | Unreachable::TimedOut(_))), Some(within))
+            if !kept.load(Ordering::SeqCst) =>
+        {
+            return Err(PhaseError::Unheard { why, within });
+        }
+        (Err(why), _) => return Err(why.into()),
+    };
     if output.status == 0 {
         return read(output.stdout.expose()).map_err(|why| garbled(&why));
     }
@@ -192,7 +209,7 @@ fn objected(objection: PhaseError, end: PhaseError) -> PhaseError {
     let message = objection.to_string();
     let stderr = match objection {
         PhaseError::Failed { stderr, .. } | PhaseError::RolledBack { stderr, .. } => stderr,
-        PhaseError::Unreachable(_) => String::new(),
+        PhaseError::Unreachable(_) | PhaseError::Unheard { .. } => String::new(),
     };
     match end {
         PhaseError::RolledBack { .. } => PhaseError::RolledBack {
@@ -209,7 +226,7 @@ fn objected(objection: PhaseError, end: PhaseError) -> PhaseError {
             help: then.or(help),
             stderr,
         },
-        lost @ PhaseError::Unreachable(_) => lost,
+        lost @ (PhaseError::Unreachable(_) | PhaseError::Unheard { .. }) => lost,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::remote::{Output, Unreachable};
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 
 /// A step a host goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -61,6 +62,14 @@ pub enum PhaseError {
     /// The host was not reached, or lost.
     #[error("{0}")]
     Unreachable(Unreachable),
+    /// The host was lost before it heard that its daemon is well.
+    #[error("{why}, before the host heard that its daemon is well")]
+    Unheard {
+        /// How it was lost.
+        why: Unreachable,
+        /// It goes back at the latest so long after it asked: at once where it notices that nobody is there any more.
+        within: Duration,
+    },
 }
 
 impl PhaseError {
@@ -86,7 +95,7 @@ impl PhaseError {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Failed { help, .. } | Self::RolledBack { help, .. } => help.as_deref(),
-            Self::Unreachable(why) => Some(why.help()),
+            Self::Unreachable(why) | Self::Unheard { why, .. } => Some(why.help()),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! How every host ended.
 
 use super::{Phase, PhaseError};
-use crate::remote::Unreachable;
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -91,17 +90,19 @@ impl Outcome {
                 help,
                 stderr,
             },
+            PhaseError::Unheard { within, .. } => Self::Unreachable {
+                phase,
+                message: error.to_string(),
+                help: format!(
+                    "it goes back by itself, files and daemon: at once, or where it does not notice that nobody is there {} s \
+                     after it asked. When it can be reached again, run the same command again",
+                    within.as_secs()
+                ),
+            },
             PhaseError::Unreachable(why) => Self::Unreachable {
                 phase,
                 message: why.to_string(),
-                help: match (&why, phase) {
-                    // Its guard has no word from us.
-                    (Unreachable::Lost(_) | Unreachable::TimedOut(_), Phase::Activate) => format!(
-                        "a host that was to be watched goes back by itself if no word comes; {}",
-                        why.help()
-                    ),
-                    _ => why.help().to_owned(),
-                },
+                help: why.help().to_owned(),
             },
         }
     }

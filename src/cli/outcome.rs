@@ -105,7 +105,7 @@ pub fn missed(missed: &[(String, PhaseError)]) -> String {
     let mut advice: IndexSet<&str> = IndexSet::new();
     for (host, error) in missed {
         let what = match error {
-            PhaseError::Unreachable(_) => "could not be looked at",
+            PhaseError::Unreachable(_) | PhaseError::Unheard { .. } => "could not be looked at",
             _ => "cannot be changed",
         };
         let _ = writeln!(text, "{host}: {what}: {error}");

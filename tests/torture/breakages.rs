@@ -118,7 +118,13 @@ fn breakages() -> Vec<Breakage> {
         },
         Breakage {
             what: "the disk is full when files are switched",
-            broken: |fleet| instead(fleet, "cp", "echo 'cp: error writing: No space left on device' >&2\nexit 1"),
+            broken: |fleet| {
+                instead(
+                    fleet,
+                    "cp",
+                    "echo 'cp: error writing: No space left on device' >&2\nexit 1",
+                )
+            },
             said: &["leaf2: activate failed", "No space left on device"],
             others: 4,
             ..PLAIN

@@ -117,15 +117,20 @@ impl Fleet {
     pub fn start(&self) -> Child {
         let said = fs::File::create(self.dir().join("said")).expect("a file");
         self.command("apply", &["--retries", "0"])
-            .stdout(Stdio::null())
+            .stdout(said.try_clone().expect("a file"))
             .stderr(said)
             .spawn()
             .expect("keytrail runs")
     }
 
+    /// All that an apply that was started has said.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.dir().join("said")).expect("a file")
+    }
+
     /// What an apply that was started is at: the last phase it named.
     pub fn phase(&self) -> String {
-        let said = fs::read_to_string(self.dir().join("said")).expect("a file");
+        let said = self.said();
         let phases = said.lines().filter_map(|line| line.split_once(": "));
         let last = phases.filter(|(_, rest)| rest.ends_with(" to do")).last();
         last.map_or("reading", |(phase, _)| phase).to_owned()

@@ -36,7 +36,18 @@ fn a_watched_host_goes_back_when_no_word_comes() {
         if what != "kill -9" {
             kill_of(&fleet.tmp(), "ssh");
         }
-        controller.wait().expect("it ended");
+        let ended = controller.wait().expect("it ended").code();
+        if !what.starts_with("kill") {
+            let said = fleet.said();
+            assert_eq!(ended, Some(1), "{said}");
+            for words in [
+                "leaf2: activate failed: connection lost",
+                "before the host heard that its daemon is well",
+                "it goes back by itself, files and daemon",
+            ] {
+                assert!(said.contains(words), "{words:?} is not said: {said}");
+            }
+        }
         fleet.settle();
         assert_eq!(fleet.in_use("leaf2"), before["leaf2"], "{what}");
         let (status, said) = fleet.keytrail("apply", &[]);

@@ -116,7 +116,7 @@ fn a_controller_that_dies_at_any_moment_leaves_no_host_between() {
         tally.new += stood.new;
         if let Some(status) = ended {
             // Asked to stop before there is a plan, it has not run; connections cut are hosts that failed.
-            let early = way == 3 && tally.new == 0 && !phase.starts_with("wave") && phase != "staging";
+            let early = way == 3 && stood.new == 0 && !phase.starts_with("wave") && phase != "staging";
             assert!(
                 way >= 2 && (status < 2 || early && status == 2),
                 "{what}: exit status {status}"

@@ -292,7 +292,7 @@ impl From<PhaseError> for Missed {
         let help = error.help().map(str::to_owned);
         let message = error.to_string();
         let (unreachable, stderr) = match error {
-            PhaseError::Unreachable(_) => (true, String::new()),
+            PhaseError::Unreachable(_) | PhaseError::Unheard { .. } => (true, String::new()),
             PhaseError::Failed { stderr, .. } | PhaseError::RolledBack { stderr, .. } => (false, stderr),
         };
         Self {
