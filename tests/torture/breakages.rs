@@ -52,173 +52,171 @@ fn full(fleet: &mut Fleet, left: u32) -> Vec<String> {
     lines
 }
 
-/// Every one of the list, and some more.
-fn breakages() -> Vec<Breakage> {
-    vec![
-        Breakage {
-            what: "the connection is refused",
-            broken: |fleet| {
-                fleet.lab.servers.stop("leaf2");
-                Vec::new()
-            },
-            said: &["leaf2: observe failed: cannot connect", "Connection refused"],
-            ..PLAIN
+/// All of them.
+const BREAKAGES: &[Breakage] = &[
+    Breakage {
+        what: "the connection is refused",
+        broken: |fleet| {
+            fleet.lab.servers.stop("leaf2");
+            Vec::new()
         },
-        Breakage {
-            what: "the login hangs",
-            broken: |_| forced("sleep 60"),
-            timeout: Some("20s"),
-            said: &["leaf2", "no answer within 20s"],
-            ..PLAIN
+        said: &["leaf2: observe failed: cannot connect", "Connection refused"],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the login hangs",
+        broken: |_| forced("sleep 60"),
+        timeout: Some("20s"),
+        said: &["leaf2", "no answer within 20s"],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the restart command hangs",
+        settings: ", restart: 'sleep 25'",
+        timeout: Some("20s"),
+        said: &["leaf2", "no answer within 20s"],
+        others: 4,
+        ..PLAIN
+    },
+    Breakage {
+        what: "the connection drops in mid-file",
+        broken: |_| forced(&format!("{CUT} | sh -c \"$SSH_ORIGINAL_COMMAND\"")),
+        said: &["leaf2: stage failed"],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the host hangs in mid-file",
+        broken: |_| {
+            forced(&format!(
+                "{{ {CUT} || sleep 30; }} | sh -c \"$SSH_ORIGINAL_COMMAND\""
+            ))
         },
-        Breakage {
-            what: "the restart command hangs",
-            settings: ", restart: 'sleep 25'",
-            timeout: Some("20s"),
-            said: &["leaf2", "no answer within 20s"],
-            others: 4,
-            ..PLAIN
+        timeout: Some("20s"),
+        said: &["leaf2", "no answer within 20s"],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the disk is full (a real one)",
+        broken: |fleet| full(fleet, 0),
+        said: &[
+            "leaf2: stage failed",
+            "No space left on device|I/O error",
+            "free some space",
+        ],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the disk is full after 4 kB (a real one)",
+        broken: |fleet| full(fleet, 4),
+        said: &[
+            "leaf2: stage failed",
+            "No space left on device|I/O error",
+            "free some space",
+        ],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the disk is full when files are switched",
+        broken: |fleet| {
+            instead(
+                fleet,
+                "cp",
+                "echo 'cp: error writing: No space left on device' >&2\nexit 1",
+            )
         },
-        Breakage {
-            what: "the connection drops in mid-file",
-            broken: |_| forced(&format!("{CUT} | sh -c \"$SSH_ORIGINAL_COMMAND\"")),
-            said: &["leaf2: stage failed"],
-            ..PLAIN
+        said: &["leaf2: activate failed", "No space left on device"],
+        others: 4,
+        ..PLAIN
+    },
+    Breakage {
+        what: "the disk is read-only (a real one)",
+        broken: |fleet| fleet.mount("mount --bind \"$1\" \"$1\"\nmount -o remount,bind,ro \"$1\""),
+        said: &[
+            "leaf2: stage failed",
+            "Read-only file system",
+            "remount it read-write",
+        ],
+        ..PLAIN
+    },
+    Breakage {
+        what: "a rename fails half way",
+        broken: |fleet| {
+            instead(
+                fleet,
+                "mv",
+                "case \"$*\" in *-back*) ;; *keytrail-new*keytrail.conf*) echo 'mv: Input/output error' >&2; exit 1 ;; esac\nexec /bin/mv \"$@\"",
+            )
         },
-        Breakage {
-            what: "the host hangs in mid-file",
-            broken: |_| {
-                forced(&format!(
-                    "{{ {CUT} || sleep 30; }} | sh -c \"$SSH_ORIGINAL_COMMAND\""
-                ))
-            },
-            timeout: Some("20s"),
-            said: &["leaf2", "no answer within 20s"],
-            ..PLAIN
+        said: &["leaf2: activate failed", "everything is as it was before"],
+        others: 4,
+        ..PLAIN
+    },
+    Breakage {
+        what: "the restart command fails",
+        settings: ", restart: 'echo no such unit >&2; false'",
+        said: &[
+            "leaf2: activate failed: the restart command failed with exit status 1",
+            "no such unit",
+        ],
+        others: 4,
+        ..PLAIN
+    },
+    Breakage {
+        what: "the daemon dies 2 s after its restart",
+        broken: |fleet| {
+            mortal_daemon(&fleet.lab);
+            vec![fleet.lab.path_line()]
         },
-        Breakage {
-            what: "the disk is full (a real one)",
-            broken: |fleet| full(fleet, 0),
-            said: &[
-                "leaf2: stage failed",
-                "No space left on device|I/O error",
-                "free some space",
-            ],
-            ..PLAIN
+        settings: ", verify: start, restart: 'daemon 2'",
+        said: &["leaf2: activate failed: no ntpd runs on the host"],
+        others: 4,
+        ..PLAIN
+    },
+    Breakage {
+        what: "sudo wants a password",
+        broken: |fleet| instead(fleet, "sudo", "echo 'sudo: a password is required' >&2\nexit 1"),
+        settings: ", ssh: { become: sudo }",
+        said: &[
+            "leaf2: observe failed: sudo or doas asks for a password",
+            "NOPASSWD",
+        ],
+        ..PLAIN
+    },
+    Breakage {
+        what: "sudo does not know the login",
+        broken: |fleet| {
+            instead(
+                fleet,
+                "sudo",
+                "echo 'ops is not in the sudoers file.  This incident will be reported.' >&2\nexit 1",
+            )
         },
-        Breakage {
-            what: "the disk is full after 4 kB (a real one)",
-            broken: |fleet| full(fleet, 4),
-            said: &[
-                "leaf2: stage failed",
-                "No space left on device|I/O error",
-                "free some space",
-            ],
-            ..PLAIN
-        },
-        Breakage {
-            what: "the disk is full when files are switched",
-            broken: |fleet| {
-                instead(
-                    fleet,
-                    "cp",
-                    "echo 'cp: error writing: No space left on device' >&2\nexit 1",
-                )
-            },
-            said: &["leaf2: activate failed", "No space left on device"],
-            others: 4,
-            ..PLAIN
-        },
-        Breakage {
-            what: "the disk is read-only (a real one)",
-            broken: |fleet| fleet.mount("mount --bind \"$1\" \"$1\"\nmount -o remount,bind,ro \"$1\""),
-            said: &[
-                "leaf2: stage failed",
-                "Read-only file system",
-                "remount it read-write",
-            ],
-            ..PLAIN
-        },
-        Breakage {
-            what: "a rename fails half way",
-            broken: |fleet| {
-                instead(
-                    fleet,
-                    "mv",
-                    "case \"$*\" in *-back*) ;; *keytrail-new*keytrail.conf*) echo 'mv: Input/output error' >&2; exit 1 ;; esac\nexec /bin/mv \"$@\"",
-                )
-            },
-            said: &["leaf2: activate failed", "everything is as it was before"],
-            others: 4,
-            ..PLAIN
-        },
-        Breakage {
-            what: "the restart command fails",
-            settings: ", restart: 'echo no such unit >&2; false'",
-            said: &[
-                "leaf2: activate failed: the restart command failed with exit status 1",
-                "no such unit",
-            ],
-            others: 4,
-            ..PLAIN
-        },
-        Breakage {
-            what: "the daemon dies 2 s after its restart",
-            broken: |fleet| {
-                mortal_daemon(&fleet.lab);
-                vec![fleet.lab.path_line()]
-            },
-            settings: ", verify: start, restart: 'daemon 2'",
-            said: &["leaf2: activate failed: no ntpd runs on the host"],
-            others: 4,
-            ..PLAIN
-        },
-        Breakage {
-            what: "sudo wants a password",
-            broken: |fleet| instead(fleet, "sudo", "echo 'sudo: a password is required' >&2\nexit 1"),
-            settings: ", ssh: { become: sudo }",
-            said: &[
-                "leaf2: observe failed: sudo or doas asks for a password",
-                "NOPASSWD",
-            ],
-            ..PLAIN
-        },
-        Breakage {
-            what: "sudo does not know the login",
-            broken: |fleet| {
-                instead(
-                    fleet,
-                    "sudo",
-                    "echo 'ops is not in the sudoers file.  This incident will be reported.' >&2\nexit 1",
-                )
-            },
-            settings: ", ssh: { become: sudo }",
-            said: &["leaf2: observe failed: this login may not become root"],
-            ..PLAIN
-        },
-        Breakage {
-            what: "its clock is a year behind",
-            broken: |fleet| instead(fleet, "date", "exec /bin/date -d '365 days ago' \"$@\""),
-            said: &[
-                "leaf2: observe failed: its clock says",
-                "before its certificate becomes valid",
-            ],
-            ..PLAIN
-        },
-        Breakage {
-            what: "its clock is a year ahead",
-            broken: |fleet| instead(fleet, "date", "exec /bin/date -d '365 days' \"$@\""),
-            said: &["leaf2: observe failed: its clock says"],
-            ..PLAIN
-        },
-        Breakage {
-            what: "the login shell is gone",
-            broken: |_| forced("/bin/false"),
-            said: &["leaf2: observe failed: the host ran no command (exit status 1)"],
-            ..PLAIN
-        },
-    ]
-}
+        settings: ", ssh: { become: sudo }",
+        said: &["leaf2: observe failed: this login may not become root"],
+        ..PLAIN
+    },
+    Breakage {
+        what: "its clock is a year behind",
+        broken: |fleet| instead(fleet, "date", "exec /bin/date -d '365 days ago' \"$@\""),
+        said: &[
+            "leaf2: observe failed: its clock says",
+            "before its certificate becomes valid",
+        ],
+        ..PLAIN
+    },
+    Breakage {
+        what: "its clock is a year ahead",
+        broken: |fleet| instead(fleet, "date", "exec /bin/date -d '365 days' \"$@\""),
+        said: &["leaf2: observe failed: its clock says"],
+        ..PLAIN
+    },
+    Breakage {
+        what: "the login shell is gone",
+        broken: |_| forced("/bin/false"),
+        said: &["leaf2: observe failed: the host ran no command (exit status 1)"],
+        ..PLAIN
+    },
+];
 
 /// Programs `daemon SECONDS`, a daemon that lives so long, and `ntpq`, which asks it.
 pub fn mortal_daemon(lab: &Lab) {
@@ -250,7 +248,7 @@ fn a_broken_host_is_named_and_harms_nobody() {
         timeout,
         said: words,
         others,
-    } in breakages()
+    } in BREAKAGES
     {
         let before = fleet.states();
         fleet.next_state(settings);
@@ -262,7 +260,7 @@ fn a_broken_host_is_named_and_harms_nobody() {
         arguments.extend(timeout.iter().flat_map(|limit| ["--timeout", limit]));
         let (status, said) = fleet.keytrail("apply", &arguments);
         assert_eq!(status, 1, "{what}: {said}");
-        for word in words {
+        for word in *words {
             assert!(
                 word.split('|').any(|word| said.contains(word)),
                 "{what}: {word:?} is not said: {said}"
@@ -279,10 +277,10 @@ fn a_broken_host_is_named_and_harms_nobody() {
             .iter()
             .filter(|host| **host != "leaf2" && changed(host))
             .count();
-        assert_eq!(count, others, "{what}: other hosts that changed: {said}");
+        assert_eq!(count, *others, "{what}: other hosts that changed: {said}");
         // A restart that hangs is not undone by nobody waiting for it.
         let leaf2 = if changed(&"leaf2") { "new" } else { "old" };
-        assert_eq!(leaf2 == "new", what == "the restart command hangs", "{what}");
+        assert_eq!(leaf2 == "new", *what == "the restart command hangs", "{what}");
         // Mended, with a server that does as it is told.
         std::fs::remove_dir_all(fleet.dir().join("bin")).ok();
         fleet.relead(&[]);

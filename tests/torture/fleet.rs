@@ -132,7 +132,7 @@ impl Fleet {
     pub fn phase(&self) -> String {
         let said = self.said();
         let phases = said.lines().filter_map(|line| line.split_once(": "));
-        let last = phases.filter(|(_, rest)| rest.ends_with(" to do")).last();
+        let last = phases.rev().find(|(_, rest)| rest.ends_with(" to do"));
         last.map_or("reading", |(phase, _)| phase).to_owned()
     }
 
