@@ -1,4 +1,4 @@
-"""Runs `keytrail check` and its yardstick in turns and prints a Markdown table of medians.
+"""Runs `keytrail check` and its yardstick, each once to warm up and then so many times, and prints a table of medians.
 
     bench_measure.py KEYTRAIL INVENTORY-DIRECTORY ROUNDS
 
@@ -31,8 +31,13 @@ def once(command):
 
 
 def medians(commands, rounds):
-    runs = [[once(command) for command in commands] for _ in range(rounds)]
-    return [[statistics.median(column) for column in zip(*of_one)] for of_one in zip(*runs)]
+    rows = []
+    for command in commands:
+        # The first run finds its file and its program cold, and memory that another program has just given back.
+        once(command)
+        runs = [once(command) for _ in range(rounds)]
+        rows.append([statistics.median(column) for column in zip(*runs)])
+    return rows
 
 
 def main():
