@@ -95,8 +95,9 @@ impl<'a> Cursor<'a> {
                     let end = self.at;
                     self.skip_blanks();
                     match self.byte()? {
-                        // Blanks before a colon are no part of the key.
+                        // Blanks before a colon are no part of the key; a dash may not stand before what ends the text.
                         b':' => return None,
+                        b'-' if flow => return None,
                         b if matches!(b, b'\n' | b'#') || flow && is_flow(b) => {
                             self.at = end;
                             break;
