@@ -152,6 +152,22 @@ const BREAKAGES: &[Breakage] = &[
         ..PLAIN
     },
     Breakage {
+        what: "a rename fails half way, and again on the way back",
+        broken: |fleet| {
+            instead(
+                fleet,
+                "mv",
+                "case \"$*\" in *keytrail-new*keytrail.conf*) echo 'mv: Input/output error' >&2; exit 1 ;; esac\nexec /bin/mv \"$@\"",
+            )
+        },
+        said: &[
+            "leaf2: activate failed: cannot put back: /etc/ntp/keytrail.conf",
+            "the former state is in /etc/ntp/crypto/.keytrail/",
+        ],
+        others: 4,
+        ..PLAIN
+    },
+    Breakage {
         what: "the restart command fails",
         settings: ", restart: 'echo no such unit >&2; false'",
         said: &[

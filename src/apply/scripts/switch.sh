@@ -142,16 +142,21 @@ undone() { # WHAT
     stop 4 "cannot put $1 in place; everything is as it was before"
 }
 
-# Puts back what the undo record says, and forgets it.
+# Puts back what the undo record says, and forgets it. What cannot be put back holds up nothing else.
 back() {
+    left=''
     while read -r kind what path; do
         beside=${root}${path%/*}/.keytrail-new-$$-back
         case $kind in
             none) rm -f "$root$path" ;;
             link) ln -s "$what" "$beside" && mv -f "$beside" "$root$path" ;;
             file) cp -p "$undo/$what" "$beside" && flush "$beside" && mv -f "$beside" "$root$path" ;;
-        esac || stop 4 "cannot put $path back; its former state is in $keysdir/.keytrail/${undo##*/}"
+        esac || {
+            left="$left $path"
+            rm -f "$beside"
+        }
     done <"$undo/list"
+    [ -z "$left" ] || stop 4 "cannot put back:$left; the former state is in $keysdir/.keytrail/${undo##*/}"
     if [ -s "$undo/next" ]; then
         cp "$undo/next" undo-name && mv -f undo-name "$state/undo"
     else
