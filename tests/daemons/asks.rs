@@ -45,7 +45,7 @@ impl<'a> Host<'a> {
 
     fn run(&self, script: &Script) -> std::io::Result<Output> {
         let file = self.0.dir().join("script");
-        std::fs::write(&file, script.text)?;
+        std::fs::write(&file, [script.facts.text(), script.text].concat())?;
         let mut command: Command = self.0.network().command();
         command
             .args(["unshare", "--mount", "sh", "-c"])
