@@ -12,7 +12,7 @@ use crate::ntpq::{
 /// Judges one look. `since`: only what happened after counts.
 pub(super) fn judge(what: &Verification, seen: &Seen, since: Option<i64>) -> Verified {
     let text = seen.part("log").unwrap_or_default();
-    let log = log::recent(text, since, seen.clock, seen.zone);
+    let log = log::recent(text, counts_since(what, seen, since), seen.clock, seen.zone);
     let asked = match what.implementation {
         Implementation::Chrony => chronyd(what, seen),
         _ => ntpd(what, seen, since),
@@ -41,6 +41,15 @@ pub(super) fn judge(what: &Verification, seen: &Seen, since: Option<i64>) -> Ver
     };
     verified.worries = worries(what, seen, &log, &verified);
     verified
+}
+
+/// From when on lines of the log count. A log that the configuration names has no line of the daemon's start, which is said
+/// before the configuration is read: what an earlier run complained of is told from what this one does by its age.
+fn counts_since(what: &Verification, seen: &Seen, since: Option<i64>) -> Option<i64> {
+    /// Ages of processes are whole seconds.
+    const COARSE: i64 = 2;
+    let started = seen.started(program(what.implementation));
+    since.or(started.map(|started| started - COARSE))
 }
 
 /// What a daemon that answers said.

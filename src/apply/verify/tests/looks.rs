@@ -213,6 +213,33 @@ hosts:
     assert!(!judge(&what, &seen, None).daemon.answers);
 }
 
+/// As ntpd leaves it where `logfile` names it: without the line that says "Starting".
+#[test]
+fn what_an_earlier_run_complained_of_is_over() {
+    let mut seen = seen("ok-iff");
+    let complaint = "ntpd[54]: crypto_iff: challenge not verified";
+    let at = time::OffsetDateTime::from_unix_timestamp(seen.clock - 60).unwrap();
+    let (hour, minute, second) = at.to_hms();
+    let day = at.date();
+    let line = format!(
+        "{} {} {hour:02}:{minute:02}:{second:02} {complaint}\n",
+        day.day(),
+        &day.month().to_string()[..3]
+    );
+    seen.parts.insert("log".into(), line);
+    let what = what(&red("iff"), "mid");
+    let running_for = |age| Process {
+        name: "ntpd".into(),
+        pid: 54,
+        age: Some(age),
+    };
+    for (age, count) in [(90, 1), (30, 0)] {
+        seen.processes = vec![running_for(age)];
+        let verified = judge(&what, &seen, None);
+        assert_eq!(verified.worries.len(), count, "{age}: {:?}", verified.worries);
+    }
+}
+
 #[test]
 fn a_clock_far_off_is_told() {
     let mut seen = seen("ok-iff");
