@@ -2,20 +2,13 @@
 
 use crate::common::Lab;
 use crate::network::{Host, Switch};
-use keytrail::inventory::IdentityScheme;
 use snapbox::cmd::{Command, cargo_bin};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 /// The groups, by the word of their scheme.
-pub const SCHEMES: [(&str, IdentityScheme); 5] = [
-    ("tc", IdentityScheme::Tc),
-    ("pc", IdentityScheme::Pc),
-    ("iff", IdentityScheme::Iff),
-    ("gq", IdentityScheme::Gq),
-    ("mv", IdentityScheme::Mv),
-];
+pub const SCHEMES: &[&str] = &["tc", "pc", "iff", "gq", "mv"];
 
 /// The service manager of these hosts: one daemon, ended and started again. `$1` is where it is installed.
 pub const RESTART: &str = r#"
@@ -55,11 +48,12 @@ pub struct Fleet {
     hosts: Vec<Host>,
     _switch: Switch,
     prefix: String,
+    pub groups: &'static [&'static str],
 }
 
 impl Fleet {
-    /// Fifteen hosts without a daemon, and an inventory of them.
-    pub fn new(prefix: &Path) -> Self {
+    /// Three hosts a group without a daemon, and an inventory of them. A group is called as its scheme.
+    pub fn new(prefix: &Path, groups: &'static [&'static str]) -> Self {
         let switch = Switch::new();
         let mut lab = Lab::new();
         let programs = format!("{0}/sbin:{0}/bin", prefix.display());
@@ -83,7 +77,7 @@ groups:
         );
         let mut lines = "hosts:\n".to_owned();
         let mut hosts = Vec::new();
-        for (number, (group, _)) in SCHEMES.iter().enumerate() {
+        for (number, group) in groups.iter().enumerate() {
             let _ = writeln!(
                 inventory,
                 "  {group}: {{ identity: {group}, trusted: [{group}-th], identity_key: {{ iff: 1024, gq: 1008, mv: 512 }} }}"
@@ -117,6 +111,7 @@ groups:
             hosts,
             _switch: switch,
             prefix: prefix.display().to_string(),
+            groups,
         }
     }
 
@@ -130,6 +125,17 @@ groups:
 
     /// Runs the program on the fleet: exit status, and all it said.
     pub fn keytrail(&self, arguments: &[&str]) -> (i32, String) {
+        let (status, output, errors) = self.run(arguments);
+        (status, output + &errors)
+    }
+
+    /// The same, and what it answered alone.
+    pub fn answer(&self, arguments: &[&str]) -> (i32, String) {
+        let (status, output, _) = self.run(arguments);
+        (status, output)
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let dir = self.lab.dir.path();
         let output = Command::new(cargo_bin!("keytrail"))
             .args(arguments)
@@ -138,10 +144,11 @@ groups:
             .env_remove("KEYTRAIL_IDENTITY")
             .output()
             .expect("keytrail runs");
-        let text = [&*output.stdout, &*output.stderr].concat();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (
             output.status.code().expect("an exit status"),
-            String::from_utf8_lossy(&text).into_owned(),
+            text(&output.stdout),
+            text(&output.stderr),
         )
     }
 
@@ -156,7 +163,12 @@ groups:
     pub fn generation(&self, group: &str) -> u32 {
         let target = self.host(group, "th").link(&format!("{group}key_{group}"));
         let (_, stamp) = target.rsplit_once('.').expect("a filestamp");
-        stamp.parse().expect("a number")
+        // Another file of the same generation has a word behind it.
+        stamp
+            .split('-')
+            .next()
+            .and_then(|stamp| stamp.parse().ok())
+            .expect("a number")
     }
 
     /// The ends of all logs, for whoever must find out what went wrong.
@@ -191,6 +203,6 @@ groups:
 }
 
 /// Every group has a network of its own number, so that no address says the same twice.
-pub fn address(group: usize, place: usize) -> String {
+fn address(group: usize, place: usize) -> String {
     format!("10.77.{}.{}", group + 1, place + 1)
 }

@@ -9,11 +9,9 @@ mod state;
 mod without_a_gap;
 
 use fleet::{Fleet, LINES, SCHEMES};
-use keytrail::ntpq::{Standing, Timestamp};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Says something at once and past the test harness, which keeps to itself what a passing test prints.
 fn say(text: &str) {
@@ -26,7 +24,7 @@ fn daemon() -> Option<PathBuf> {
         say(
             "\n*** NOT RUN: the interop suite. No real Autokey daemon has judged the media of this build.\n\
              *** That is no failure: ntp.org's ntpd 4.2.8 is in no package registry. Build it, then say where it is:\n\
-             ***     KEYTRAIL_NTPD=/usr/local cargo test --test interop      (as root; takes a quarter of an hour)\n\n",
+             ***     KEYTRAIL_NTPD=/usr/local cargo test --test interop      (as root; takes half an hour)\n\n",
         );
         return None;
     };
@@ -40,21 +38,26 @@ fn daemon() -> Option<PathBuf> {
     Some(prefix)
 }
 
-fn now() -> Timestamp {
-    let passed = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    Timestamp::from_unix(passed.as_secs().try_into().expect("before the year 292 billion"))
-}
-
 #[test]
 fn every_scheme_authenticates_on_the_real_daemon_or_stderr_says_that_there_is_none() {
     let Some(prefix) = daemon() else { return };
-    let fleet = Fleet::new(&prefix);
-    run(&fleet, &["apply"], "provisioned");
+    let fleet = Fleet::new(&prefix, SCHEMES);
+    run(&fleet, &["apply"], 15, "provisioned");
     renew(&fleet);
     rotate(&fleet);
     roll_back(&fleet);
     leave_one_behind(&fleet);
     let_one_go_ahead(&fleet);
+}
+
+#[test]
+fn what_is_shared_changes_and_clients_are_shut_out_on_the_real_daemon() {
+    let Some(prefix) = daemon() else { return };
+    let fleet = Fleet::new(&prefix, &["pc", "iff", "mv"]);
+    run(&fleet, &["apply"], 9, "provisioned");
+    revoke(&fleet);
+    rotate_private_certificate(&fleet);
+    rotate_passwords(&fleet);
 }
 
 #[test]
@@ -65,22 +68,26 @@ fn identity_keys_change_without_a_gap_on_the_real_daemon() {
     }
 }
 
-/// Brings all to a new state, and waits until all is proven since.
-fn run(fleet: &Fleet, arguments: &[&str], what: &str) {
-    let since = now();
+/// Brings hosts to a new state; after that all must be as promised.
+fn run(fleet: &Fleet, arguments: &[&str], hosts: usize, what: &str) {
     let said = fleet.must(arguments);
-    assert!(said.contains("15 changed"), "{said}");
-    say(&format!("{what}:\n{}", state::settle(fleet, since)));
+    assert!(said.contains(&format!("{hosts} changed")), "{said}");
+    say(&format!("{what}:\n{}", state::settle(fleet, &[])));
 }
 
-/// New certificates for all, of the same keys.
+fn links(fleet: &Fleet, name: &str) -> Vec<String> {
+    let link = |group: &&str| fleet.host(group, "th").link(&format!("{name}_{group}-th"));
+    fleet.groups.iter().map(link).collect()
+}
+
+/// New certificates for all that are due, of the same keys.
 fn renew(fleet: &Fleet) {
-    let links =
-        |name: &str| SCHEMES.map(|(group, _)| fleet.host(group, "th").link(&format!("{name}_{group}-th")));
-    let (keys, certificates) = (links("host"), links("cert"));
-    run(fleet, &["renew", "--all"], "certificates renewed");
-    assert_eq!(links("host"), keys);
-    for (before, after) in certificates.iter().zip(links("cert")) {
+    let (keys, certificates) = (links(fleet, "host"), links(fleet, "cert"));
+    let said = fleet.must(&["renew", "--within", "30d"]);
+    assert_eq!(links(fleet, "cert"), certificates, "a year is left: {said}");
+    run(fleet, &["renew", "--within", "400d"], 15, "certificates renewed");
+    assert_eq!(links(fleet, "host"), keys);
+    for (before, after) in certificates.iter().zip(links(fleet, "cert")) {
         assert!(*before < after, "{before} -> {after}: a later filestamp");
     }
 }
@@ -88,40 +95,70 @@ fn renew(fleet: &Fleet) {
 /// The groups with a key.
 const KEYED: [&str; 3] = ["iff", "gq", "mv"];
 
+fn generations(fleet: &Fleet) -> [u32; 3] {
+    KEYED.map(|group| fleet.generation(group))
+}
+
 /// New group keys; then new host keys, so new certificates, and group keys of another size, all at once.
 fn rotate(fleet: &Fleet) {
-    let before = KEYED.map(|group| fleet.generation(group));
-    let since = now();
-    let said = fleet.must(&[
+    let before = generations(fleet);
+    let arguments = [
         "rotate", "identity", "--group", "iff", "--group", "gq", "--group", "mv",
-    ]);
-    assert!(said.contains("9 changed"), "{said}");
-    say(&format!(
-        "group keys rotated:\n{}",
-        state::settle_groups(fleet, &KEYED, since)
-    ));
-    let rotated = KEYED.map(|group| fleet.generation(group));
+    ];
+    run(fleet, &arguments, 9, "group keys rotated");
+    let rotated = generations(fleet);
     assert!(before.iter().zip(&rotated).all(|(before, after)| before < after));
     fleet.change("bits: 2048", "bits: 1536");
     fleet.change("iff: 1024, gq: 1008, mv: 512", "iff: 768, gq: 1000, mv: 768");
-    run(fleet, &["apply"], "keys of other sizes");
-    let resized = KEYED.map(|group| fleet.generation(group));
+    run(fleet, &["apply"], 15, "keys of other sizes");
+    let resized = generations(fleet);
     assert!(rotated.iter().zip(&resized).all(|(before, after)| before < after));
 }
 
-/// Back to the keys of before the rotation, and forward again: the daemons follow both ways.
-fn roll_back(fleet: &Fleet) {
-    let generations = || KEYED.map(|group| fleet.generation(group));
-    let rotated = generations();
-    let since = now();
-    let said = fleet.must(&["rollback"]);
-    let before = generations();
-    for (before, rotated) in before.iter().zip(&rotated) {
-        assert!(before < rotated, "{said}");
+/// The key and private certificate of the PC group, which its trusted host lends to all: one set, changed on all of them.
+fn rotate_private_certificate(fleet: &Fleet) {
+    let set = || ["th", "mid", "leaf"].map(|role| fleet.host("pc", role).link("cert_pc-th"));
+    let before = set();
+    run(fleet, &["rotate", "pc", "--group", "pc"], 3, "the PC set rotated");
+    let after = set();
+    assert!(before[0] < after[0], "{before:?} -> {after:?}: a later filestamp");
+    assert!(after.iter().all(|name| *name == after[0]), "{after:?}");
+}
+
+/// The files of the IFF group are encrypted anew; what they hold stays.
+fn rotate_passwords(fleet: &Fleet) {
+    let key = |role: &str| {
+        let host = fleet.host("iff", role);
+        host.read(&format!("crypto/{}", host.link(&format!("host_iff-{role}"))))
+    };
+    let (keys, before) = (links(fleet, "host"), key("mid"));
+    run(
+        fleet,
+        &["rotate", "password", "--group", "iff"],
+        3,
+        "passwords rotated",
+    );
+    assert_ne!(key("mid"), before, "encrypted anew");
+    // The key keeps its filestamp, and the file gets a name beside the one that is in use.
+    for (before, after) in keys.iter().zip(links(fleet, "host")) {
+        assert!(after.starts_with(before), "{before} -> {after}: the same key");
     }
-    say(&format!("rolled back:\n{}", state::settle(fleet, since)));
-    run(fleet, &["apply"], "and forward again");
-    assert_eq!(generations(), rotated, "what the vault held");
+}
+
+/// Back to what was before the last run, and forward again: the daemons follow both ways.
+fn roll_back(fleet: &Fleet) {
+    let before = generations(fleet);
+    let arguments = [
+        "rotate", "identity", "--group", "iff", "--group", "gq", "--group", "mv",
+    ];
+    run(fleet, &arguments, 9, "group keys rotated once more");
+    let rotated = generations(fleet);
+    let said = fleet.must(&["rollback"]);
+    assert_eq!(generations(fleet), before, "{said}");
+    assert!(before.iter().zip(&rotated).all(|(before, after)| before < after));
+    say(&format!("rolled back:\n{said}"));
+    run(fleet, &["apply"], 9, "and forward again");
+    assert_eq!(generations(fleet), rotated, "what the vault held");
 }
 
 /// A leaf that is restarted with the parameters of before the rotation is told apart, explained, and healed.
@@ -142,43 +179,35 @@ fn leave_one_behind(fleet: &Fleet) {
         leaf.relink(&name, &before);
         old.push((group, leaf, now));
     }
-    let since = now();
     for (group, _, _) in &old {
         fleet.restart(group, line.client);
     }
     for (group, _, _) in &old {
         // IFF and MV compare filestamps; GQ only asks that the client's be no later, and then finds the key wrong.
         let code = if *group == "gq" { "114" } else { "103" };
-        let outcome = state::wait(fleet, group, line, since, |outcome| {
-            outcome.sentence.contains(code)
-        });
-        assert_eq!(outcome.standing, Standing::Unmet, "{outcome:?}");
+        let found = state::wait(fleet, group, line, |found| found.sentence.contains(code));
+        assert_eq!(found.standing, "unmet", "{found:?}");
         let generation = fleet.generation(group).to_string();
-        assert!(outcome.sentence.contains(&generation), "{outcome:?}");
-        assert!(!outcome.help.is_empty(), "{outcome:?}");
-        say(&format!("{group}-{}: {}\n", line.client, outcome.sentence));
+        assert!(found.sentence.contains(&generation), "{found:?}");
+        assert_ne!(found.help, "[]", "{found:?}");
+        say(&format!("{group}-{}: {}\n", line.client, found.sentence));
     }
-    let since = now();
     let said = fleet.must(&["apply"]);
     assert!(said.contains("3 changed, 12 unchanged"), "{said}");
     for (group, leaf, link) in &old {
         assert_eq!(leaf.link(&format!("{group}par_{group}")), *link);
-        state::wait(fleet, group, line, since, |outcome| {
-            outcome.standing == Standing::Met
-        });
     }
+    state::settle(fleet, &[]);
 }
 
 /// A leaf of GQ that is to change before its servers goes back by itself. Where nobody looks, it does not heal when they
 /// follow: it holds on to the certificate it took. That must be told, and a restart is what helps.
 fn let_one_go_ahead(fleet: &Fleet) {
     let ([_, line], group) = (LINES, "gq");
-    let wait = |since, what: &str| {
-        let outcome = state::wait(fleet, group, line, since, |outcome| {
-            outcome.sentence.contains(what)
-        });
-        say(&format!("{group}-{}: {}\n", line.client, outcome.sentence));
-        outcome
+    let wait = |what: &str| {
+        let found = state::wait(fleet, group, line, |found| found.sentence.contains(what));
+        say(&format!("{group}-{}: {}\n", line.client, found.sentence));
+        found
     };
     fleet.change("gq: 1000", "gq: 992");
     let leaf = fleet.host(group, line.client);
@@ -187,20 +216,33 @@ fn let_one_go_ahead(fleet: &Fleet) {
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("error 103 (bad filestamp)"), "{said}");
     assert_eq!(leaf.link("gqpar_gq"), before, "{said}");
-    let since = now();
     let said = fleet.must(&["apply", "--on", "gq-leaf", "--verify", "none"]);
     assert!(said.contains("1 changed"), "{said}");
     assert_ne!(leaf.link("gqpar_gq"), before);
-    wait(since, "103");
+    wait("103");
     let said = fleet.must(&["apply"]);
     assert!(said.contains("2 changed, 13 unchanged"), "{said}");
-    let outcome = wait(since, "114");
-    assert!(
-        outcome.help.iter().any(|help| help.contains("restart this host")),
-        "{outcome:?}"
-    );
+    let found = wait("114");
+    assert!(found.help.contains("restart this host"), "{found:?}");
     fleet.restart(group, line.client);
-    state::wait(fleet, group, line, now(), |outcome| {
-        outcome.standing == Standing::Met
-    });
+    state::settle(fleet, &["group:gq"]);
+}
+
+/// An MV client that is shut out is refused at its next exchange, and nobody else; let in again it comes back by itself.
+fn revoke(fleet: &Fleet) {
+    let [upper, line] = LINES;
+    let parameters = fleet.host("mv", "leaf").link("mvpar_mv");
+    let generation = fleet.generation("mv");
+    let said = fleet.must(&["revoke", "mv-leaf", "--enforce"]);
+    assert_eq!(fleet.generation("mv"), generation, "the same filestamp: {said}");
+    let found = state::wait(fleet, "mv", line, |found| found.sentence.contains("114"));
+    assert_ne!(found.standing, "met", "{found:?}");
+    say(&format!("mv-leaf, revoked: {}\n", found.sentence));
+    state::wait(fleet, "mv", upper, |found| found.standing == "met");
+    let said = fleet.must(&["unrevoke", "mv-leaf"]);
+    assert_eq!(fleet.host("mv", "leaf").link("mvpar_mv"), parameters, "{said}");
+    say(&format!(
+        "mv-leaf, let in again:\n{}",
+        state::settle(fleet, &["group:mv"])
+    ));
 }

@@ -1,35 +1,43 @@
-//! What the daemons of a fleet say of their associations, held against what the inventory promises.
+//! What the program says of the daemons of a fleet when it is asked to verify.
 
-use crate::fleet::{Fleet, LINES, Line, SCHEMES, address};
-use keytrail::inventory::IdentityScheme;
-use keytrail::ntpq::{
-    Association, Cryptostats, Evidence, Expected, Outcome, Promise, Server, Standing, System, Timestamp,
-    associations, judge,
-};
-use std::fmt::Write as _;
+use crate::fleet::{Fleet, Line};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long the fleet may take: two hops at 8 s a poll, measured at 75 s when all are started together.
 const LIMIT: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_secs(4);
 
-/// Waits until an association is as `done` says.
-pub fn wait(
-    fleet: &Fleet,
-    group: &str,
-    line: Line,
-    since: Timestamp,
-    done: impl Fn(&Outcome) -> bool,
-) -> Outcome {
+/// Every host of the selection stands as inventory and vault promise: the program's own table.
+pub fn settle(fleet: &Fleet, selection: &[&str]) -> String {
+    let limit = LIMIT.as_secs().to_string();
+    let mut arguments = vec!["verify", "--quiet", "--wait-for", &limit];
+    arguments.extend(selection.iter().flat_map(|on| ["--on", on]));
+    let (status, said) = fleet.keytrail(&arguments);
+    assert_eq!(status, 0, "{said}\n{}", fleet.evidence());
+    said
+}
+
+/// One association, as the program found it.
+#[derive(Debug)]
+pub struct Found {
+    /// `met`, `waiting`, `stale` or `unmet`.
+    pub standing: String,
+    pub sentence: String,
+    pub help: String,
+}
+
+/// Waits until the association of a line is as `done` says.
+pub fn wait(fleet: &Fleet, group: &str, line: Line, done: impl Fn(&Found) -> bool) -> Found {
     let start = Instant::now();
     loop {
-        let outcome = outcome(fleet, group, line, since);
-        if done(&outcome) {
-            return outcome;
+        let found = found(fleet, group, line);
+        if done(&found) {
+            return found;
         }
         assert!(
             start.elapsed() < LIMIT,
-            "after {:?} still {outcome:?}\n{}",
+            "after {:?} still {found:?}\n{}",
             start.elapsed(),
             fleet.evidence()
         );
@@ -37,98 +45,30 @@ pub fn wait(
     }
 }
 
-/// Waits until every association is what the inventory promises, shown since `since`.
-pub fn settle(fleet: &Fleet, since: Timestamp) -> String {
-    settle_groups(fleet, &SCHEMES.map(|(group, _)| group), since)
-}
-
-/// The same of some groups.
-pub fn settle_groups(fleet: &Fleet, groups: &[&str], since: Timestamp) -> String {
-    let start = Instant::now();
-    loop {
-        let outcomes = all(fleet, groups, since);
-        let open = outcomes
-            .iter()
-            .filter(|(_, outcome)| outcome.standing != Standing::Met);
-        let open: Vec<_> = open.collect();
-        if open.is_empty() {
-            return table(&outcomes);
-        }
-        assert!(
-            start.elapsed() < LIMIT,
-            "after {:?} not as promised:\n{}\n{}",
-            start.elapsed(),
-            table(&outcomes),
-            fleet.evidence()
-        );
-        std::thread::sleep(POLL);
-    }
-}
-
-fn all(fleet: &Fleet, groups: &[&str], since: Timestamp) -> Vec<(String, Outcome)> {
-    groups
-        .iter()
-        .flat_map(|group| LINES.map(|line| (*group, line)))
-        .map(|(group, line)| {
-            let client = format!("{group}-{}", line.client);
-            (client, outcome(fleet, group, line, since))
-        })
-        .collect()
-}
-
-fn table(outcomes: &[(String, Outcome)]) -> String {
-    outcomes
-        .iter()
-        .fold(String::new(), |mut text, (client, outcome)| {
-            let _ = writeln!(
-                text,
-                "  {client} <- {}: {:?}: {}",
-                outcome.server, outcome.standing, outcome.sentence
-            );
-            text
-        })
-}
-
-/// One association, as our own code judges it.
-pub fn outcome(fleet: &Fleet, group: &str, line: Line, since: Timestamp) -> Outcome {
-    let number = SCHEMES
-        .iter()
-        .position(|(name, _)| *name == group)
-        .expect("a group");
-    let scheme = SCHEMES[number].1;
-    let proven = matches!(
-        scheme,
-        IdentityScheme::Iff | IdentityScheme::Gq | IdentityScheme::Mv
+/// The whole group is looked at: a silent refusal is told from a server that is down by the server's own word.
+fn found(fleet: &Fleet, group: &str, line: Line) -> Found {
+    let (client, server) = (
+        format!("{group}-{}", line.client),
+        format!("{group}-{}", line.server),
     );
-    let expected = Expected {
-        server: format!("{group}-{}", line.server),
-        addresses: vec![address(number, usize::from(line.server != "th"))],
-        certificate: None,
-        promise: Promise::Autokey {
-            scheme,
-            group: proven.then(|| group.to_owned()),
-            stamp: proven.then(|| fleet.generation(group)),
-            serves: line.client == "mid",
-        },
-    };
-    let host = fleet.host(group, line.client);
-    let ask = |question: &str| host.sh(&format!("ntpq -n -c '{question}' 127.0.0.1"));
-    // Where the daemon does not answer yet there is no association.
-    let rows = associations(&ask("as")).unwrap_or_default();
-    let now = System::read(&ask("rv 0")).ok().and_then(|system| system.clock);
-    let stats = Cryptostats::read(&host.read("stats/cryptostats")).lines;
-    let judgement = rows.iter().find_map(|row| {
-        let text = ask(&format!("rv {}", row.associd));
-        let association = Association::read(&text, Some(row.status)).ok()?;
-        expected.matches(&association).then(|| {
-            judge(&Evidence {
-                association: &association,
-                stats: Some(&stats),
-                now,
-                since: Some(since),
-                server: Server::Up,
-            })
-        })
-    });
-    expected.compare(judgement.as_ref())
+    let on = format!("group:{group}");
+    let (_, json) = fleet.answer(&["verify", "--quiet", "--format", "json", "--on", &on]);
+    let all: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let hosts = list(&all["hosts"]);
+    let host = hosts
+        .iter()
+        .find(|host| host["host"] == *client)
+        .expect("the client");
+    let association = list(&host["found"]["associations"])
+        .into_iter()
+        .find(|found| found["server"] == *server)
+        // Where the daemon does not answer yet there is none.
+        .unwrap_or_default();
+    let text = |key: &str| association[key].as_str().unwrap_or_default().to_owned();
+    Found {
+        standing: text("standing"),
+        sentence: text("sentence"),
+        help: association["help"].to_string(),
+    }
 }
