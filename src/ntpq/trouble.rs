@@ -133,6 +133,12 @@ impl Trouble {
         super::recognise::trouble(message)
     }
 
+    /// Whether it is of one try of the identity exchange. The daemon tries again at the next poll, and a single try fails
+    /// now and then where nothing is wrong (a short challenge): once the association is proven it is over.
+    pub fn of_one_try(&self) -> bool {
+        matches!(self, Self::OtherGeneration { .. } | Self::IdentityNotVerified(_))
+    }
+
     /// Whether the daemon exits with it. ntp.org's ntpd then has exit status 255 and says nothing more.
     pub fn fatal(&self) -> bool {
         matches!(

@@ -6,7 +6,7 @@ use super::{Checked, Daemon, Exchange, Promised, Verification, Verified, Worry, 
 use crate::inventory::Implementation;
 use crate::ntpq::{
     self, Association, AssociationRow, Cryptostats, DaemonLog, Evidence, Judgement, Line, ReadError, Refusal,
-    Scheme, Server, Standing, System, Timestamp, Verdict, Wait, chrony,
+    Scheme, Server, Standing, System, Timestamp, Trouble, Verdict, Wait, chrony,
 };
 
 /// Judges one look. `since`: only what happened after counts.
@@ -324,7 +324,13 @@ fn worries(what: &Verification, seen: &Seen, log: &DaemonLog, verified: &Verifie
     {
         worries.push(Worry::of(trouble));
     }
-    for trouble in log.troubles().filter(|trouble| !trouble.fatal()) {
+    let mut all = verified
+        .associations
+        .iter()
+        .map(|checked| checked.outcome.standing);
+    let proven = all.all(|standing| standing == Standing::Met);
+    let stays = |trouble: &&Trouble| !(trouble.fatal() || proven && trouble.of_one_try());
+    for trouble in log.troubles().filter(stays) {
         let worry = Worry::of(trouble);
         if !worries.contains(&worry) {
             worries.push(worry);
