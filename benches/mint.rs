@@ -11,6 +11,9 @@
 
 #![allow(clippy::print_stdout)]
 
+mod common;
+
+use common::setting;
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
 use keytrail::mint::{Given, Request, State, mint, wanted};
@@ -43,12 +46,8 @@ fn main() {
     }
 }
 
-fn setting(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
-}
-
 fn bits() -> u32 {
-    u32::try_from(setting("BITS", 2048)).expect("a size of keys")
+    setting("BITS", 2048)
 }
 
 /// Elapsed seconds of `run` on standard output.

@@ -2,6 +2,9 @@
 //! environment. A vault as 100 000 hosts leave it (two generations of certificates, every host applied and verified, twenty
 //! runs), an inventory with every host spelled out, and the program as a whole, a process each time.
 
+mod common;
+
+use common::{is_wanted, setting};
 use keytrail::digest::Digest;
 use keytrail::media::{Filestamp, GroupScheme};
 use keytrail::secret::Secret;
@@ -19,15 +22,10 @@ const YEAR: i64 = 365 * 86_400;
 const RUNS: u32 = 20;
 
 fn main() {
-    // `cargo test --benches` only wants to know that it builds and starts.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !is_wanted() {
         return;
     }
-    let number = |name: &str, default| {
-        let given = std::env::var(name).ok().and_then(|text| text.parse().ok());
-        given.unwrap_or(default)
-    };
-    let (hosts, rounds) = (number("HOSTS", 100_000), number("ROUNDS", 5));
+    let (hosts, rounds) = (setting("HOSTS", 100_000), setting("ROUNDS", 5));
     let dir = tempfile::tempdir().expect("a directory");
     let names: Vec<String> = (0..hosts).map(|host| format!("host{host:06}")).collect();
     let inventory = dir.path().join("fleet.yaml");

@@ -3,6 +3,9 @@
 //!
 //! Not criterion: the two ways take turns, and the ratio within one run is what counts on a machine that has more to do.
 
+mod common;
+
+use common::{is_wanted, setting};
 use keytrail::digest::Digest;
 use keytrail::media::{Filestamp, GroupScheme};
 use keytrail::secret::Secret;
@@ -19,15 +22,10 @@ const FILES: [(ArtifactKind, usize); 3] = [
 ];
 
 fn main() {
-    // `cargo test --benches` only wants to know that it builds and starts.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !is_wanted() {
         return;
     }
-    let number = |name: &str, default| {
-        let given = std::env::var(name).ok().and_then(|text| text.parse().ok());
-        given.unwrap_or(default)
-    };
-    let (hosts, rounds) = (number("HOSTS", 10_000), number("ROUNDS", 5));
+    let (hosts, rounds) = (setting("HOSTS", 10_000), setting("ROUNDS", 5));
     let dir = tempfile::tempdir().expect("a directory");
     let identity = dir.path().join("identity.agekey");
     create_identity(&identity).expect("a key");

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::held::{Held, must_have};
+use common::held::Held;
 use common::world::{By, CONF, KEYS, World, failed, here, limits, over_ssh};
 use common::{Lab, run};
 use keytrail::apply::{Fleet, Limits, Outcome, Phase, PhaseError};
@@ -25,21 +25,10 @@ struct Odd {
 impl Odd {
     /// `mounts` is sh, run as root of the namespace with the host's root directory as `$1`.
     fn new(mounts: &str, sshd: impl Fn(&Lab) -> Vec<String>) -> Self {
-        must_have(&[("unshare", "util-linux"), ("nsenter", "util-linux")]);
         let mut lab = Lab::new();
         let mut world = World::new(lab.dir.path());
         world.add("one", 0);
-        let mut command = Command::new("unshare");
-        command
-            .args(["--user", "--map-root-user", "--mount", "sh", "-ec"])
-            .arg(format!("{mounts}\nexec cat"))
-            .arg("sh")
-            .arg(world.root("one"));
-        let held = Held::start(command);
-        let enter = format!(
-            "ForceCommand exec nsenter --target {} --user --mount --preserve-credentials -- sh -c \"$SSH_ORIGINAL_COMMAND\"",
-            held.id()
-        );
+        let (held, enter) = Held::mounted(mounts, &world.root("one"));
         let mut lines = sshd(&lab);
         lines.push(enter);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

@@ -9,7 +9,6 @@ use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
 use crate::plan::{Action, follow};
 use crate::remote::{Answer, Remote, Unreachable};
-use crate::secret::Secret;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -111,7 +110,7 @@ fn add(
             path,
             ..Entry::default()
         }),
-        Action::Restart { command } => restart(payload, command),
+        Action::Restart { command } => payload.add_restart(command),
         Action::Tell {
             digest,
             restart: command,
@@ -130,18 +129,9 @@ fn add(
                 ..Entry::default()
             })?;
             // Where it refuses.
-            restart(payload, command)
+            payload.add_restart(command)
         }
     }
-}
-
-fn restart(payload: &mut Payload, command: &str) -> Result<(), PhaseError> {
-    payload.add(Entry {
-        verb: "restart",
-        new: &Digest::of(command.as_bytes()).to_string(),
-        content: Some(Secret::from(command)),
-        ..Entry::default()
-    })
 }
 
 /// Sends it. With a judge the host goes back unless the judge is content; while he looks, others have the seat.

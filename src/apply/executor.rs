@@ -170,9 +170,7 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
                     (Arc::clone(&contents), Arc::clone(&terms), Arc::clone(&judge));
                 async move {
                     let name = work.plan.host.as_str();
-                    let guard = judge
-                        .limit(name)
-                        .filter(|_| work.plan.restarts() || !work.plan.told().is_empty());
+                    let guard = judge.limit(name).filter(|_| work.plan.begins_anew());
                     let input = off_thread({
                         let work = Arc::clone(&work);
                         move || activate::input(&work, &*contents, &terms, guard)

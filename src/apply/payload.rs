@@ -2,6 +2,7 @@
 //! (`scripts/receive.sh`).
 
 use super::{HostLock, PhaseError, Site};
+use crate::digest::Digest;
 use crate::remote::{Facts, Script};
 use crate::secret::Secret;
 use std::time::Duration;
@@ -139,6 +140,16 @@ impl Payload {
         ]);
         self.members.extend(member);
         Ok(())
+    }
+
+    /// The command that restarts the daemon.
+    pub(super) fn add_restart(&mut self, command: &str) -> Result<(), PhaseError> {
+        self.add(Entry {
+            verb: "restart",
+            new: &Digest::of(command.as_bytes()).to_string(),
+            content: Some(Secret::from(command)),
+            ..Entry::default()
+        })
     }
 
     /// Facts and tar stream.

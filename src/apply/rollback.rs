@@ -1,15 +1,13 @@
 //! Bringing back an earlier state of hosts, from the records they keep.
 
 use super::activate::{Activated, read, restart_output};
-use super::payload::{Entry, Payload, Prelude, Sent};
+use super::payload::{Payload, Prelude, Sent};
 use super::phase::{failure, garbled};
 use super::pool::Cancel;
 use super::run::{Allowed, Named, Run};
 use super::{Connect, Fleet, Judge, Outcome, Phase, PhaseError, Progress, Report, Rollout, Site, Terms};
-use crate::digest::Digest;
 use crate::plan::SwitchRecord;
 use crate::remote::Remote;
-use crate::secret::Secret;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,12 +152,7 @@ pub async fn rollback<C: Connect>(
 fn input(back: &Back, prelude: &Prelude<'_>) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
     if let Some(command) = &back.restart {
-        payload.add(Entry {
-            verb: "restart",
-            new: &Digest::of(command.as_bytes()).to_string(),
-            content: Some(Secret::from(command.as_str())),
-            ..Entry::default()
-        })?;
+        payload.add_restart(command)?;
     }
     payload.finish(&back.site, prelude)
 }

@@ -11,7 +11,8 @@ use super::rollout::RolloutArgs;
 use super::watch::Watch;
 use super::{Answer, Failure, journal, outcome, rotating, runtime, stored};
 use crate::apply::{self, Job, Report};
-use crate::plan::{HostPlan, Plan};
+use crate::plan::Plan;
+use crate::report::names;
 use crate::rotate::between;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,8 +114,7 @@ pub fn apply(
         );
         let mut watch = watch.told(told);
         if fleet.care.apart && !how.ignore_unready {
-            let begins = |host: &HostPlan| host.restarts() || !host.told().is_empty();
-            let hosts = planned.plan.hosts.iter().filter(|host| begins(host));
+            let hosts = planned.plan.hosts.iter().filter(|host| host.begins_anew());
             let hosts = hosts.filter_map(|host| Some((fleet.inventory.find(&host.host)?, host.restarts())));
             let readiness = Readiness::new(
                 &fleet.inventory,
@@ -150,18 +150,12 @@ pub fn apply(
 /// Says once who is not asked.
 fn say_unasked(readiness: &Readiness, progress: &Progress) {
     const NAMED: usize = 4;
-    let unasked = &readiness.unasked;
-    if unasked.is_empty() {
+    if readiness.unasked.is_empty() {
         return;
     }
-    let names: Vec<&str> = unasked.iter().take(NAMED).map(String::as_str).collect();
-    let more = match unasked.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     progress.word(&format!(
-        "Not asked whether they are ready for the restart of a neighbour (verify: none): {}{more}",
-        names.join(", ")
+        "Not asked whether they are ready for the restart of a neighbour (verify: none): {}",
+        names(&readiness.unasked, NAMED)
     ));
 }
 

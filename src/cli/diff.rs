@@ -4,6 +4,7 @@ use super::args::{Format, VaultArgs};
 use super::out::{Out, counted};
 use super::vault::key::{vault_failure, vault_path};
 use super::{Answer, Failure, when};
+use crate::report::names;
 use crate::vault::{self, Differences, FileChange, GenerationId, SecretChange, Vault};
 use clap::Args;
 use serde::Serialize;
@@ -117,7 +118,7 @@ fn text(compared: &Compared) -> String {
     for (kind, SecretChange { new, changed, gone }) in secrets {
         for (sign, owners) in [('+', new), ('~', changed), ('-', gone)] {
             if !owners.is_empty() {
-                let _ = writeln!(text, "    {sign} {kind} of {}", some(owners));
+                let _ = writeln!(text, "    {sign} {kind} of {}", names(owners, SHOWN));
             }
         }
     }
@@ -152,12 +153,4 @@ fn file(text: &mut String, change: &FileChange) {
 
 fn until(not_after: Option<i64>) -> String {
     not_after.map_or_else(String::new, |end| format!(" valid until {}", when::day(end)))
-}
-
-fn some(owners: &[String]) -> String {
-    let shown = owners[..owners.len().min(SHOWN)].join(", ");
-    match owners.len().checked_sub(SHOWN) {
-        None | Some(0) => shown,
-        Some(more) => format!("{shown} and {more} more"),
-    }
 }

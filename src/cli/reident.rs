@@ -10,12 +10,13 @@ use super::steps::{self, At, Steps};
 use super::{Answer, Failure, when};
 use crate::inventory::{GroupId, HostEntry, Inventory};
 use crate::mint::State;
+use crate::report::names;
 use crate::rotate::gap::REEXAMINED;
 use crate::rotate::gapless::obstacles;
 use crate::rotate::idents::{self, Names, Step};
 use crate::rotate::record::Pending;
 use crate::trail::Analysis;
-use crate::trail::needs::target_group;
+use crate::trail::needs::{group_by_name, target_group};
 use crate::vault::Vault;
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -34,31 +35,25 @@ pub struct Asked<'a> {
     pub command: &'a str,
 }
 
-/// Changes the keys. `None`: it cannot be done this way, and why has been said.
+/// Changes the keys, `written` the inventory as it stands. `None`: it cannot be done this way, and why has been said.
 pub fn run(
     asked: &Asked<'_>,
+    written: &Inventory,
+    analysis: &Analysis,
     args: &FleetArgs,
     change: &ChangeArgs,
     out: &mut Out,
 ) -> Result<Option<Answer>, Failure> {
-    let Read::Good(written, analysis) = load::read(&load::paths(&args.inventory)?)? else {
-        // The other way says what is wrong with the inventory.
-        return Ok(None);
-    };
-    let found = written
-        .groups
-        .iter()
-        .position(|known| *known.name == *asked.group);
-    let Some(group) = found.and_then(|at| u32::try_from(at).ok()).map(GroupId) else {
+    let Some(group) = group_by_name(written, asked.group) else {
         return Ok(None);
     };
     let (placed, _copy) = rotating::place(args, change, out)?;
     let vault = fleet::open_vault(&fleet::vault_path(&placed.vault, &[]), &placed.vault, false, out)?;
     let under_way = read(&vault)?.next(asked.group).is_some();
     if !under_way {
-        let mut why = obstacles(&written, &analysis, group, change.rollout.level());
-        why.extend(unusable(&written, &analysis, group, &vault)?);
-        if rotating::known(&vault, &written)?
+        let mut why = obstacles(written, analysis, group, change.rollout.level());
+        why.extend(unusable(written, analysis, group, &vault)?);
+        if rotating::known(&vault, written)?
             .iter()
             .any(|pending| pending.subject == format!("identity of group {}", asked.group))
         {
@@ -152,14 +147,14 @@ struct Renaming<'a> {
 
 impl Renaming<'_> {
     fn id(&self, inventory: &Inventory) -> Option<GroupId> {
-        crate::trail::needs::group_by_name(inventory, self.group)
+        group_by_name(inventory, self.group)
     }
 }
 
 impl Steps for Renaming<'_> {
     fn begin(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
         let (inventory, _) = inventory(args)?;
-        change_names(args, out, |names, vault| {
+        steps::change_state(args, out, Names::read, Names::write, |names, vault| {
             if names.next(self.group).is_some() {
                 return Ok(());
             }
@@ -182,7 +177,7 @@ impl Steps for Renaming<'_> {
         let Some(group) = self.id(&inventory) else {
             return Ok(());
         };
-        change_names(args, out, |names, _| {
+        steps::change_state(args, out, Names::read, Names::write, |names, _| {
             names.advance(&inventory, &analysis, group, when::now());
             Ok(())
         })
@@ -223,7 +218,7 @@ impl Steps for Renaming<'_> {
     }
 
     fn arrive(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
-        change_names(args, out, |names, _| {
+        steps::change_state(args, out, Names::read, Names::write, |names, _| {
             let done = names.next(self.group).filter(|next| next.step == Step::Removed);
             if let Some(next) = done {
                 out.note(&format!(
@@ -244,21 +239,6 @@ impl Steps for Renaming<'_> {
     }
 }
 
-fn change_names(
-    args: &FleetArgs,
-    out: &Out,
-    change: impl FnOnce(&mut Names, &Vault) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let path = fleet::vault_path(&args.vault, &[]);
-    let _lock = fleet::lock_vault(&path, &args.vault)?;
-    let mut vault = fleet::open_vault(&path, &args.vault, false, out)?;
-    let mut names = read(&vault)?;
-    change(&mut names, &vault)?;
-    names
-        .write(&mut vault)
-        .map_err(|error| vault_failure("cannot keep in the vault how far the keys are", &error))
-}
-
 fn names_of<'i>(inventory: &'i Inventory, hosts: &BTreeSet<String>) -> Vec<&'i str> {
     let found = hosts.iter().filter_map(|host| inventory.find(host));
     found.map(|host| &*inventory.host(host).name).collect()
@@ -271,11 +251,7 @@ fn proving(servers: &[&str]) -> String {
     } else {
         "prove themselves"
     };
-    let shown = servers[..servers.len().min(NAMED)].join(", ");
-    match servers.len().saturating_sub(NAMED) {
-        0 => format!("{shown} {verb}"),
-        more => format!("{shown} and {more} more {verb}"),
-    }
+    format!("{} {verb}", names(servers, NAMED))
 }
 
 /// The inventory as written: trails and roles are the same whatever keys are called.

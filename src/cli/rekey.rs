@@ -1,17 +1,16 @@
 //! `keytrail rotate symmetric`: keys changed by a new id, in three steps of which any can be the last for now.
 
-use super::args::{FleetArgs, Format};
-use super::fleet::{self, Fleet, vault_failure};
+use super::args::FleetArgs;
+use super::fleet::{Fleet, vault_failure};
 use super::load::{self, Read};
 use super::out::Out;
 use super::rotating::{self, ChangeArgs};
-use super::{Answer, Failure, outcome};
-use crate::apply::Report;
+use super::steps::{self, At, Steps};
+use super::{Answer, Failure};
 use crate::inventory::Inventory;
 use crate::mint::symmetric_owner;
 use crate::rotate::renumber::{Next, Renumbering, Step, obstacles};
 use crate::vault::Vault;
-use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Which keys, and how far.
@@ -19,14 +18,7 @@ pub struct Keys<'a> {
     /// Their names in the inventory.
     pub names: &'a [String],
     /// Steps to take at most.
-    pub steps: u8,
-}
-
-/// One step, for programs.
-#[derive(Serialize)]
-struct Taken {
-    step: usize,
-    report: Report,
+    pub steps: usize,
 }
 
 /// Changes the keys. `None`: it cannot be done this way, and why has been said.
@@ -54,60 +46,12 @@ pub fn run(
         }
         return Ok(None);
     }
-    let (mut placed, _copy) = rotating::place(args, change, out)?;
-    begin(&written, keys.names, &placed, out)?;
-    let mut taken = Vec::new();
-    for count in 0..keys.steps {
-        advance(keys.names, &placed, out)?;
-        let mut fleet = match fleet::prepare(&placed, change.format, out)? {
-            Ok(fleet) => fleet,
-            Err(answer) => return Ok(Some(answer)),
-        };
-        placed.said = true;
-        fleet.hold(&placed.vault)?;
-        let Some(step) = step(&mut fleet, keys.names, out)? else {
-            break;
-        };
-        if change.dry_run {
-            out.note("The first of the steps, as it would be done now:");
-            return rotating::show(&fleet, change, None, out).map(Some);
-        }
-        let Some(report) = rotating::carry(fleet, command, change, out)? else {
-            return Ok(Some(Answer::No));
-        };
-        if change.format == Format::Text {
-            out.line(&outcome::text(&report, out.color()))?;
-        }
-        let good = report.is_good() && !report.cancelled;
-        taken.push(Taken {
-            step: step.number(),
-            report,
-        });
-        if !good {
-            finish(&taken, change.format, out)?;
-            out.stderr(&format!(
-                "Pending: step {} of 3 is not everywhere. Nothing is refused meanwhile.\n  Go on: keytrail {command}",
-                step.number()
-            ));
-            return Ok(Some(Answer::No));
-        }
-        arrive(keys.names, &placed, out)?;
-        if step != Step::Removed && count + 1 == keys.steps {
-            out.note(&format!(
-                "Stopped after step {} of 3, as asked. Go on: keytrail {command}",
-                step.number()
-            ));
-        }
-    }
-    finish(&taken, change.format, out)?;
-    Ok(Some(Answer::Yes))
-}
-
-fn finish(taken: &[Taken], format: Format, out: &mut Out) -> Result<(), Failure> {
-    match format {
-        Format::Text => Ok(()),
-        form => out.value(&taken, form),
-    }
+    let (placed, _copy) = rotating::place(args, change, out)?;
+    let renumbering = Renewing {
+        written: &written,
+        names: keys.names,
+    };
+    steps::run(&renumbering, keys.steps, command, placed, change, out).map(Some)
 }
 
 /// Why keys cannot change by a new id. What is wrong with them altogether is for the other way to say.
@@ -127,90 +71,104 @@ fn reason_against(written: &Inventory, names: &[String]) -> Option<Vec<String>> 
     (!why.is_empty()).then_some(why)
 }
 
-/// Gives the keys their new ids, where they have none yet.
-fn begin(written: &Inventory, names: &[String], args: &FleetArgs, out: &Out) -> Result<(), Failure> {
-    change_numbers(args, out, |numbers| {
-        for name in names {
-            let declared = written
-                .keys
-                .iter()
-                .find(|key| symmetric_owner(written, key) == *name);
-            // Unknown keys were refused before.
-            let Some(declared) = declared else { continue };
-            let now = numbers.of(name).map_or(declared.id, |number| number.now);
-            if numbers.of(name).is_some_and(|number| number.next.is_some()) {
-                continue;
+/// Keys on their way to new ids.
+struct Renewing<'a> {
+    written: &'a Inventory,
+    names: &'a [String],
+}
+
+impl Steps for Renewing<'_> {
+    fn begin(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+        steps::change_state(args, out, Renumbering::read, Renumbering::write, |numbers, _| {
+            for name in self.names {
+                let declared = self
+                    .written
+                    .keys
+                    .iter()
+                    .find(|key| symmetric_owner(self.written, key) == *name);
+                // Unknown keys were refused before.
+                let Some(declared) = declared else { continue };
+                let now = numbers.of(name).map_or(declared.id, |number| number.now);
+                if numbers.of(name).is_some_and(|number| number.next.is_some()) {
+                    continue;
+                }
+                let next = numbers.free_id(self.written, now).ok_or_else(|| {
+                    Failure::new("there is no free key id left")
+                        .help("take keys that nobody uses out of the inventory")
+                })?;
+                numbers.begin(name, now, next);
+                out.note(&format!(
+                    "Symmetric key {name}: from id {now} to id {next}, in three steps."
+                ));
             }
-            let next = numbers.free_id(written, now).ok_or_else(|| {
-                Failure::new("there is no free key id left")
-                    .help("take keys that nobody uses out of the inventory")
-            })?;
-            numbers.begin(name, now, next);
-            out.note(&format!(
-                "Symmetric key {name}: from id {now} to id {next}, in three steps."
-            ));
-        }
-        Ok(())
-    })
-}
+            Ok(())
+        })
+    }
 
-/// Where the keys are, said, and the fleet about the hosts that hold them. `None`: they are through.
-fn step(fleet: &mut Fleet, names: &[String], out: &Out) -> Result<Option<Step>, Failure> {
-    let vault = fleet
-        .vault
-        .get_mut()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let numbers = read(vault)?;
-    let open: Vec<_> = numbers
-        .open()
-        .filter(|(name, ..)| names.iter().any(|known| known == name))
-        .collect();
-    let Some(step) = open.iter().map(|(.., next)| next.step).min() else {
-        return Ok(None);
-    };
-    out.note(&format!(
-        "Step {} of 3: {}",
-        step.number(),
-        match step {
-            Step::Added => "servers learn the new id beside the old one.",
-            Step::Switched => "clients use the new id; servers hold the old one still.",
-            Step::Removed => "the old id goes.",
-        }
-    ));
-    let ids: Vec<u32> = open.iter().flat_map(|&(_, now, next)| [now, next.id]).collect();
-    let inventory = &fleet.inventory;
-    let owners: Vec<String> = inventory
-        .keys
-        .iter()
-        .filter(|key| ids.contains(&key.id))
-        .map(|key| symmetric_owner(inventory, key))
-        .collect();
-    let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
-    let hosts: BTreeSet<String> = inventory
-        .host_ids()
-        .filter(|&host| rotating::holds(fleet, host, &owners))
-        .map(|host| inventory.host(host).name.to_string())
-        .collect();
-    rotating::concern(fleet, &hosts, true, out);
-    Ok(Some(step))
-}
+    /// Keys that are everywhere at their step go on, those that are furthest behind first.
+    fn advance(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+        at_least_step(self.names, args, out, |numbers, name, _| numbers.advance(name))
+    }
 
-/// Keys that are everywhere at their step go on, those that are furthest behind first.
-fn advance(names: &[String], args: &FleetArgs, out: &Out) -> Result<(), Failure> {
-    at_least_step(names, args, out, |numbers, name, _| numbers.advance(name))
-}
+    fn step(&self, fleet: &mut Fleet, out: &Out) -> Result<Option<At>, Failure> {
+        let vault = fleet
+            .vault
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let numbers = read(vault)?;
+        let open: Vec<_> = numbers
+            .open()
+            .filter(|(name, ..)| self.names.iter().any(|known| known == name))
+            .collect();
+        let Some(step) = open.iter().map(|(.., next)| next.step).min() else {
+            return Ok(None);
+        };
+        out.note(&format!(
+            "Step {} of 3: {}",
+            step.number(),
+            match step {
+                Step::Added => "servers learn the new id beside the old one.",
+                Step::Switched => "clients use the new id; servers hold the old one still.",
+                Step::Removed => "the old id goes.",
+            }
+        ));
+        let ids: Vec<u32> = open.iter().flat_map(|&(_, now, next)| [now, next.id]).collect();
+        let inventory = &fleet.inventory;
+        let owners: Vec<String> = inventory
+            .keys
+            .iter()
+            .filter(|key| ids.contains(&key.id))
+            .map(|key| symmetric_owner(inventory, key))
+            .collect();
+        let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
+        let hosts: BTreeSet<String> = inventory
+            .host_ids()
+            .filter(|&host| rotating::holds(fleet, host, &owners))
+            .map(|host| inventory.host(host).name.to_string())
+            .collect();
+        rotating::concern(fleet, &hosts, true, out);
+        Ok(Some(At {
+            step: step.number(),
+            of: Step::Removed.number(),
+        }))
+    }
 
-/// All hosts have come to the step of the keys that are furthest behind.
-fn arrive(names: &[String], args: &FleetArgs, out: &Out) -> Result<(), Failure> {
-    at_least_step(names, args, out, |numbers, name, next| {
-        numbers.arrive(name);
-        if next.step == Step::Removed {
-            out.note(&format!(
-                "Symmetric key {name} is in use as id {} now. The inventory may go on calling it {name}.",
-                next.id
-            ));
-        }
-    })
+    /// All hosts have come to the step of the keys that are furthest behind.
+    fn arrive(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+        at_least_step(self.names, args, out, |numbers, name, next| {
+            numbers.arrive(name);
+            if next.step == Step::Removed {
+                out.note(&format!(
+                    "Symmetric key {name} is in use as id {} now. The inventory may go on calling it {name}.",
+                    next.id
+                ));
+            }
+        })
+    }
+
+    fn meanwhile(&self) -> String {
+        "Nothing is refused meanwhile.".to_owned()
+    }
 }
 
 fn at_least_step(
@@ -219,7 +177,7 @@ fn at_least_step(
     out: &Out,
     change: impl Fn(&mut Renumbering, &str, Next),
 ) -> Result<(), Failure> {
-    change_numbers(args, out, |numbers| {
+    steps::change_state(args, out, Renumbering::read, Renumbering::write, |numbers, _| {
         let open: Vec<(String, Next)> = numbers
             .open()
             .filter(|(name, ..)| names.iter().any(|known| known == name))
@@ -231,21 +189,6 @@ fn at_least_step(
         }
         Ok(())
     })
-}
-
-fn change_numbers(
-    args: &FleetArgs,
-    out: &Out,
-    change: impl FnOnce(&mut Renumbering) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let path = fleet::vault_path(&args.vault, &[]);
-    let _lock = fleet::lock_vault(&path, &args.vault)?;
-    let mut vault = fleet::open_vault(&path, &args.vault, false, out)?;
-    let mut numbers = read(&vault)?;
-    change(&mut numbers)?;
-    numbers
-        .write(&mut vault)
-        .map_err(|error| vault_failure("cannot keep in the vault how far the keys are", &error))
 }
 
 fn read(vault: &Vault) -> Result<Renumbering, Failure> {

@@ -115,21 +115,27 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
         let forced = args.strategy == Strategy::TwoNames;
         let keys = rekey::Keys {
             names: &args.key,
-            steps: args.steps.unwrap_or(3),
+            steps: args.steps.map_or(3, usize::from),
         };
         if let Some(answer) = rekey::run(&keys, forced, &command(args), &args.fleet, &args.change, out)? {
             return Ok(answer);
         }
     }
-    if args.what == What::Identity && args.strategy != Strategy::Restart {
-        if let Some(answer) = by_name(args, out)? {
-            return Ok(answer);
+    if args.strategy == Strategy::TwoNames {
+        match args.what {
+            // Several at once would take two servers from who is in both.
+            What::Identity if args.group.len() != 1 => {
+                return Err(Failure::new("keys change by a new name one group at a time")
+                    .help("say which: --group NAME"));
+            }
+            What::Identity | What::Symmetric => {}
+            _ => {
+                return Err(Failure::new(
+                    "only symmetric keys and the identity keys of groups change by a second name",
+                )
+                .help("leave --strategy out"));
+            }
         }
-    } else if args.strategy == Strategy::TwoNames && args.what != What::Symmetric {
-        return Err(Failure::new(
-            "only symmetric keys and the identity keys of groups change by a second name",
-        )
-        .help("leave --strategy out"));
     }
     // What is wrong with the command is said before the vault is touched. Symmetric keys are asked for by the ids in force,
     // which the vault knows.
@@ -137,6 +143,13 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
         && let Read::Good(written, analysis) = load::read(&load::paths(&args.fleet.inventory)?)?
     {
         what(args, &written, &analysis)?;
+        if args.what == What::Identity
+            && args.strategy != Strategy::Restart
+            && let [group] = args.group.as_slice()
+            && let Some(answer) = by_name(args, group, &written, &analysis, out)?
+        {
+            return Ok(answer);
+        }
     }
     let mut prepared = match rotating::prepare(&args.fleet, &args.change, out)? {
         Ok(prepared) => prepared,
@@ -173,16 +186,13 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
 }
 
 /// Identity keys without a gap, where that can be. `None`: it cannot, and why has been said.
-fn by_name(args: &RotateArgs, out: &mut Out) -> Result<Option<Answer>, Failure> {
-    let [group] = args.group.as_slice() else {
-        // Several at once would take two servers from who is in both.
-        if args.strategy == Strategy::TwoNames {
-            return Err(
-                Failure::new("keys change by a new name one group at a time").help("say which: --group NAME")
-            );
-        }
-        return Ok(None);
-    };
+fn by_name(
+    args: &RotateArgs,
+    group: &str,
+    written: &Inventory,
+    analysis: &Analysis,
+    out: &mut Out,
+) -> Result<Option<Answer>, Failure> {
     let command = command(args);
     let asked = reident::Asked {
         group,
@@ -191,10 +201,7 @@ fn by_name(args: &RotateArgs, out: &mut Out) -> Result<Option<Answer>, Failure> 
         stored: args.output.is_some(),
         command: &command,
     };
-    if let Read::Good(written, analysis) = load::read(&load::paths(&args.fleet.inventory)?)? {
-        what(args, &written, &analysis)?;
-    }
-    reident::run(&asked, &args.fleet, &args.change, out)
+    reident::run(&asked, written, analysis, &args.fleet, &args.change, out)
 }
 
 fn what(args: &RotateArgs, inventory: &Inventory, analysis: &Analysis) -> Result<Subject, Failure> {

@@ -12,11 +12,12 @@ use crate::apply::Report;
 use crate::inventory::{Connection, HostId, Inventory};
 use crate::mint::Work;
 use crate::plan::{Plan, render};
+use crate::report::names;
 use crate::rotate::between::{self, Fare};
 use crate::rotate::record::{Pending, Rotation, Rotations};
 use crate::rotate::subject::Subject;
 use crate::secret::Secret;
-use crate::vault::{Applied, ArtifactKind, GenerationId, SecretKind, Vault};
+use crate::vault::{self, Applied, ArtifactKind, GenerationId, SecretKind, Vault};
 use clap::Args;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -191,7 +192,7 @@ fn recording(
         let placed = work.places().filter(|host| counts.contains(*host));
         rotation.hosts.extend(placed.map(str::to_owned));
         rotations.begin(rotation);
-        (Rotations::STATE, rotations.kept())
+        (Rotations::STATE, vault::as_state(&rotations))
     })
 }
 
@@ -422,10 +423,7 @@ pub fn settle(vault: &Mutex<Vault>, inventory: &Inventory) -> Result<(), Failure
 /// One pending rotation, in words.
 pub fn words(pending: &Pending) -> String {
     const NAMED: usize = 8;
-    let mut names = pending.hosts[..pending.hosts.len().min(NAMED)].join(", ");
-    if pending.hosts.len() > NAMED {
-        names = format!("{names} and {} more", pending.hosts.len() - NAMED);
-    }
+    let names = names(&pending.hosts, NAMED);
     let now = when::now();
     let until = match pending.fails_by {
         Some(at) if at <= now => "\n  Their packets are refused until then.".to_owned(),

@@ -2,11 +2,12 @@
 //! inventory in force follows from it.
 
 use super::args::{FleetArgs, Format};
-use super::fleet::{self, Fleet};
+use super::fleet::{self, Fleet, vault_failure};
 use super::out::Out;
 use super::rotating::{self, ChangeArgs};
 use super::{Answer, Failure, outcome};
 use crate::apply::Report;
+use crate::vault::{self, Vault};
 use serde::Serialize;
 
 /// What goes in steps.
@@ -101,4 +102,21 @@ fn finish(taken: &[Taken], format: Format, out: &mut Out) -> Result<(), Failure>
         Format::Text => Ok(()),
         form => out.value(&taken, form),
     }
+}
+
+/// Changes a state of the vault that says how far something is.
+pub fn change_state<S>(
+    args: &FleetArgs,
+    out: &Out,
+    read: impl Fn(&Vault) -> vault::Result<S>,
+    write: impl Fn(&S, &mut Vault) -> vault::Result<()>,
+    change: impl FnOnce(&mut S, &Vault) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let path = fleet::vault_path(&args.vault, &[]);
+    let _lock = fleet::lock_vault(&path, &args.vault)?;
+    let mut vault = fleet::open_vault(&path, &args.vault, false, out)?;
+    let mut state = read(&vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
+    change(&mut state, &vault)?;
+    write(&state, &mut vault)
+        .map_err(|error| vault_failure("cannot keep in the vault how far the keys are", &error))
 }

@@ -1,7 +1,6 @@
 //! Which MV client keys are shut out. Kept in the vault beside the generations, since it says something of every group key
 //! to come as well: who was shut out stays so when the group's key is made anew.
 
-use crate::secret::Secret;
 use crate::vault::{self, Vault};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,20 +17,12 @@ impl Revocations {
 
     /// What is in force.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
-        let Some(kept) = vault.state(Self::STATE)? else {
-            return Ok(Self::default());
-        };
-        serde_json::from_slice(kept.expose()).map_err(|error| vault::Error::Corrupt {
-            path: vault.path().to_owned(),
-            why: format!("the MV revocations in it cannot be read: {error}"),
-        })
+        vault.state_as(Self::STATE, "the MV revocations in it")
     }
 
     /// Keeps it. The server keys follow when something is minted next.
     pub fn write(&self, vault: &mut Vault) -> vault::Result<()> {
-        let text = serde_json::to_vec(self).expect("names and numbers");
-        let kept = (!self.groups.is_empty()).then(|| Secret::new(text));
-        vault.set_state(Self::STATE, kept.as_ref())
+        vault.set_state_as(Self::STATE, self)
     }
 
     /// Shuts a host out, that holds this client key.

@@ -60,6 +60,11 @@ impl HostPlan {
         told.unwrap_or_default()
     }
 
+    /// Whether its daemon begins exchanges anew: it is restarted, or told to make associations anew.
+    pub fn begins_anew(&self) -> bool {
+        self.restarts() || !self.told().is_empty()
+    }
+
     /// Whether the daemon is restarted.
     pub fn restarts(&self) -> bool {
         self.actions

@@ -14,7 +14,6 @@ mod key_file;
 mod model;
 pub mod order;
 pub mod render;
-pub mod tell;
 
 pub use actions::*;
 pub use compare::Moved;

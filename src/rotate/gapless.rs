@@ -4,6 +4,7 @@ use crate::inventory::{
     Association, Auth, Connection, GroupId, HostEntry, HostId, IdentityScheme, Implementation, Inventory,
     Mode, Target, Verify,
 };
+use crate::report::names;
 use crate::trail::Analysis;
 use crate::trail::cryptotype::scheme_in_use;
 use crate::trail::needs::{line_ident, target_group};
@@ -58,11 +59,7 @@ enum Reason {
 
 impl Reason {
     fn words(self, hosts: &BTreeSet<String>) -> String {
-        let shown: Vec<&str> = hosts.iter().take(NAMED).map(String::as_str).collect();
-        let mut names = shown.join(", ");
-        if hosts.len() > NAMED {
-            names = format!("{names} and {} more", hosts.len() - NAMED);
-        }
+        let names = names(hosts, NAMED);
         let one = hosts.len() == 1;
         let (has, is) = if one { ("has", "is") } else { ("have", "are") };
         match self {

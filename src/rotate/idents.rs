@@ -12,7 +12,6 @@ use super::gap::REEXAMINED;
 use super::order;
 use super::record::Pending;
 use crate::inventory::{GroupId, HostId, Idents, Inventory, NextIdent, Target};
-use crate::secret::Secret;
 use crate::trail::Analysis;
 use crate::trail::needs::group_by_name;
 use crate::vault::{self, Applied, Snapshot, Vault};
@@ -73,20 +72,12 @@ impl Names {
 
     /// Reads them.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
-        let Some(kept) = vault.state(Self::STATE)? else {
-            return Ok(Self::default());
-        };
-        serde_json::from_slice(kept.expose()).map_err(|error| vault::Error::Corrupt {
-            path: vault.path().to_owned(),
-            why: format!("the record of its groups' identity names cannot be read: {error}"),
-        })
+        vault.state_as(Self::STATE, "the record of its groups' identity names")
     }
 
     /// Keeps them.
     pub fn write(&self, vault: &mut Vault) -> vault::Result<()> {
-        let text = serde_json::to_vec(self).expect("names and times");
-        let kept = (!self.0.is_empty()).then(|| Secret::new(text));
-        vault.set_state(Self::STATE, kept.as_ref())
+        vault.set_state_as(Self::STATE, self)
     }
 
     /// Of a group.

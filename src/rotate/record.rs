@@ -2,7 +2,6 @@
 //! every host stands.
 
 use super::gap::REEXAMINED;
-use crate::secret::Secret;
 use crate::vault::{self, Applied, Vault};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
@@ -69,24 +68,12 @@ impl Rotations {
 
     /// Reads them.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
-        let Some(kept) = vault.state(Self::STATE)? else {
-            return Ok(Self::default());
-        };
-        serde_json::from_slice(kept.expose()).map_err(|error| vault::Error::Corrupt {
-            path: vault.path().to_owned(),
-            why: format!("the record of its rotations cannot be read: {error}"),
-        })
-    }
-
-    /// As the vault keeps them.
-    pub fn kept(&self) -> Secret {
-        Secret::new(serde_json::to_vec(self).expect("names and numbers"))
+        vault.state_as(Self::STATE, "the record of its rotations")
     }
 
     /// Keeps them.
     pub fn write(&self, vault: &mut Vault) -> vault::Result<()> {
-        let kept = (!self.0.is_empty()).then(|| self.kept());
-        vault.set_state(Self::STATE, kept.as_ref())
+        vault.set_state_as(Self::STATE, self)
     }
 
     /// A rotation begins; an earlier one of the same subject is replaced by it.

@@ -7,7 +7,6 @@
 
 use crate::inventory::{Auth, Connection, EntryId, HostId, Inventory, Mode, SymmetricKey, Target};
 use crate::mint::symmetric_owner;
-use crate::secret::Secret;
 use crate::trail::needs::symmetric_key;
 use crate::vault::{self, Vault};
 use serde::{Deserialize, Serialize};
@@ -71,20 +70,12 @@ impl Renumbering {
 
     /// Reads it.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
-        let Some(kept) = vault.state(Self::STATE)? else {
-            return Ok(Self::default());
-        };
-        serde_json::from_slice(kept.expose()).map_err(|error| vault::Error::Corrupt {
-            path: vault.path().to_owned(),
-            why: format!("the record of its symmetric keys' ids cannot be read: {error}"),
-        })
+        vault.state_as(Self::STATE, "the record of its symmetric keys' ids")
     }
 
     /// Keeps it.
     pub fn write(&self, vault: &mut Vault) -> vault::Result<()> {
-        let text = serde_json::to_vec(self).expect("names and numbers");
-        let kept = (!self.0.is_empty()).then(|| Secret::new(text));
-        vault.set_state(Self::STATE, kept.as_ref())
+        vault.set_state_as(Self::STATE, self)
     }
 
     /// Whether every key has the id of the inventory.

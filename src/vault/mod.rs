@@ -63,7 +63,7 @@ pub use model::{
 };
 pub use owners::Owners;
 pub use prune::Pruned;
-pub use state::Verified;
+pub use state::{Verified, as_state};
 pub use write::{Generation, NewArtifact, NewSecret};
 
 use owners::SealedKey;

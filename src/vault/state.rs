@@ -4,6 +4,8 @@ use super::error::{Error, Result};
 use super::{Vault, identity, schema};
 use crate::secret::Secret;
 use rusqlite::TransactionBehavior;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 
 /// What the daemon of a host was last seen to do.
@@ -17,6 +19,11 @@ pub struct Verified {
     pub good: bool,
     /// What was seen, in a line. Never anything secret.
     pub detail: String,
+}
+
+/// A value as the vault keeps it.
+pub fn as_state(value: &impl Serialize) -> Secret {
+    Secret::new(serde_json::to_vec(value).expect("names and numbers"))
 }
 
 impl Vault {
@@ -34,6 +41,26 @@ impl Vault {
                 .ok_or_else(|| self.tampered(format!("the state '{name}'")))
         });
         self.unless_rekeyed(opened.transpose())
+    }
+
+    /// The state kept under `name` as the value it is the record of; none is the empty one. `what` it is, for people.
+    ///
+    /// # Errors
+    /// As [`Vault::state`]; [`Error::Corrupt`] if it is no such record.
+    pub fn state_as<T: DeserializeOwned + Default>(&self, name: &str, what: &str) -> Result<T> {
+        let Some(kept) = self.state(name)? else {
+            return Ok(T::default());
+        };
+        serde_json::from_slice(kept.expose()).map_err(|error| Error::Corrupt {
+            path: self.path.clone(),
+            why: format!("{what} cannot be read: {error}"),
+        })
+    }
+
+    /// Keeps a value as the state `name`; of the empty one there is none.
+    pub fn set_state_as<T: Serialize + Default + PartialEq>(&mut self, name: &str, value: &T) -> Result<()> {
+        let kept = (*value != T::default()).then(|| as_state(value));
+        self.set_state(name, kept.as_ref())
     }
 
     /// The names under which there is a state.

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Programs that namespaces are made with, with the Debian package of each.
@@ -53,6 +54,24 @@ impl Held {
              user.max_user_namespaces=1000"
         );
         Self(holder)
+    }
+
+    /// A file system of its own for one host: `mounts` is sh, run as root of a namespace that nobody else sees, with the
+    /// host's root directory as `$1`. And the line of its sshd_config with which logins land there.
+    pub fn mounted(mounts: &str, root: &Path) -> (Self, String) {
+        must_have(&[("unshare", "util-linux"), ("nsenter", "util-linux")]);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "--mount", "sh", "-ec"])
+            .arg(format!("{mounts}\nexec cat"))
+            .arg("sh")
+            .arg(root);
+        let held = Self::start(command);
+        let line = format!(
+            "ForceCommand exec nsenter --target {} --user --mount --preserve-credentials -- sh -c \"$SSH_ORIGINAL_COMMAND\"",
+            held.id()
+        );
+        (held, line)
     }
 
     /// Its process id.

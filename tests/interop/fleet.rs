@@ -23,6 +23,25 @@ exec "$1/sbin/ntpd" -4 -g -c /mnt/ntp.conf -p /mnt/pid
 /// radio. A daemon without `tos orphanwait` takes five minutes before it believes the local clock.
 pub const CONF: &str = "logfile /mnt/log\nstatsdir /mnt/stats/\nfilegen cryptostats file cryptostats type none enable\ntos orphanwait 1\n";
 
+/// The head of an inventory of such hosts, to which more defaults may be added.
+pub fn defaults(prefix: &Path, lab: &Lab) -> String {
+    format!(
+        "version: 1
+defaults:
+  conf: /mnt/ntp.conf
+  include_file: /mnt/keytrail.conf
+  keysdir: /mnt/crypto
+  cryptostats: true
+  verify: auth
+  restart: sh /mnt/restart {}
+  ssh: {{ host: \"{{host}}\", config: {} }}
+  association: {{ iburst: true, minpoll: 3, maxpoll: 3 }}
+",
+        prefix.display(),
+        lab.servers.config().display()
+    )
+}
+
 /// An association as a person would name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
@@ -57,24 +76,8 @@ impl Fleet {
         let switch = Switch::new();
         let mut lab = Lab::new();
         let programs = format!("{0}/sbin:{0}/bin", prefix.display());
-        let mut inventory = format!(
-            "version: 1
-defaults:
-  conf: /mnt/ntp.conf
-  include_file: /mnt/keytrail.conf
-  keysdir: /mnt/crypto
-  cryptostats: true
-  verify: auth
-  restart: sh /mnt/restart {}
-  ssh: {{ host: \"{{host}}\", config: {} }}
-  association: {{ iburst: true, minpoll: 3, maxpoll: 3 }}
-  certificate: {{ lifetime: 365d }}
-  host_key: {{ bits: 2048 }}
-groups:
-",
-            prefix.display(),
-            lab.servers.config().display()
-        );
+        let mut inventory = defaults(prefix, &lab);
+        inventory.push_str("  certificate: { lifetime: 365d }\n  host_key: { bits: 2048 }\ngroups:\n");
         let mut lines = "hosts:\n".to_owned();
         let mut hosts = Vec::new();
         for (number, group) in groups.iter().enumerate() {

@@ -2,7 +2,7 @@
 //! proven server.
 
 use crate::common::{Lab, ended, keytrail};
-use crate::fleet::{CONF, RESTART};
+use crate::fleet::{CONF, RESTART, defaults};
 use crate::network::{Host, Switch};
 use crate::say;
 use keytrail::ntpq::{Association, associations};
@@ -35,25 +35,15 @@ impl Site {
         let programs = format!("{0}/sbin:{0}/bin", prefix.display());
         let clock =
             "reference_clock: [server 127.127.1.0 minpoll 3 maxpoll 3 iburst, fudge 127.127.1.0 stratum 5]";
-        let mut text = format!(
-            "version: 1
-defaults:
-  conf: /mnt/ntp.conf
-  include_file: /mnt/keytrail.conf
-  keysdir: /mnt/crypto
-  cryptostats: true
-  verify: auth
-  restart: sh /mnt/restart {}
-  ssh: {{ host: \"{{host}}\", config: {} }}
-  association: {{ iburst: true, minpoll: 3, maxpoll: 3 }}
-  keys: {{ file: /mnt/ntp.keys, control: 9 }}
+        let mut text = defaults(prefix, &lab);
+        let _ = write!(
+            text,
+            "  keys: {{ file: /mnt/ntp.keys, control: 9 }}
 symmetric_keys: {{ 9: {{ type: MD5 }} }}
 groups:
   red: {{ identity: {scheme}, trusted: [alice, bob], identity_key: {{ iff: 768, gq: 992, mv: 512 }} }}
 hosts:
-",
-            prefix.display(),
-            lab.servers.config().display()
+"
         );
         let mut hosts = BTreeMap::new();
         for (name, address) in HOSTS {

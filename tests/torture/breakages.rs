@@ -41,6 +41,13 @@ fn forced(command: &str) -> Vec<String> {
     vec![format!("ForceCommand {command}")]
 }
 
+/// What is said of a full disk.
+const FULL: &[&str] = &[
+    "leaf2: stage failed",
+    "No space left on device|I/O error",
+    "free some space",
+];
+
 /// A small disk in place of its own, full but for so many kilobytes.
 fn full(fleet: &mut Fleet, left: u32) -> Vec<String> {
     let lines = fleet.mount(
@@ -98,21 +105,13 @@ const BREAKAGES: &[Breakage] = &[
     Breakage {
         what: "the disk is full (a real one)",
         broken: |fleet| full(fleet, 0),
-        said: &[
-            "leaf2: stage failed",
-            "No space left on device|I/O error",
-            "free some space",
-        ],
+        said: FULL,
         ..PLAIN
     },
     Breakage {
         what: "the disk is full after 4 kB (a real one)",
         broken: |fleet| full(fleet, 4),
-        said: &[
-            "leaf2: stage failed",
-            "No space left on device|I/O error",
-            "free some space",
-        ],
+        said: FULL,
         ..PLAIN
     },
     Breakage {

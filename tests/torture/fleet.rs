@@ -1,6 +1,6 @@
 //! Five hosts over real SSH, each a directory of this machine, and what is looked at on them.
 
-use crate::common::held::{Held, must_have};
+use crate::common::held::Held;
 use crate::common::{Lab, ended, keytrail};
 use crate::{entries, name};
 use std::collections::BTreeMap;
@@ -145,22 +145,9 @@ impl Fleet {
     /// Puts a file system of its own under leaf2. `mounts` is sh, run as root of a namespace that nobody else sees,
     /// with the root directory as `$1`. Lines for its sshd: logins land there.
     pub fn mount(&mut self, mounts: &str) -> Vec<String> {
-        must_have(&[("unshare", "util-linux"), ("nsenter", "util-linux")]);
-        let mut command = Command::new("unshare");
-        command
-            .args(["--user", "--map-root-user", "--mount", "sh", "-ec"])
-            .arg(format!("{mounts}\nexec cat"))
-            .arg("sh")
-            .arg(self.root("leaf2"));
-        let held = Held::start(command);
-        let enter = format!(
-            "nsenter --target {} --user --mount --preserve-credentials --",
-            held.id()
-        );
+        let (held, enter) = Held::mounted(mounts, &self.root("leaf2"));
         self.disk = Some(held);
-        vec![format!(
-            "ForceCommand exec {enter} sh -c \"$SSH_ORIGINAL_COMMAND\""
-        )]
+        vec![enter]
     }
 
     /// Runs sh in leaf2's file system.

@@ -3,8 +3,9 @@
 # is on the host. Only functions stand here; the last line of a phase calls its main, so that a text cut short
 # does nothing. Comments and indentation are not sent.
 #
-# Descriptor 3 is what comes on the connection after the input. Answers go to standard output as lines, from "keytrail-reply 1" to "end". A failure is one line
-# "keytrail: …" on standard error beside what the tools said, and one of these exit statuses:
+# Descriptor 3 is what comes on the connection after the input. Answers go to standard output as lines, from
+# "keytrail-reply 1" to "end". A failure is one line "keytrail: …" on standard error beside what the tools said, and
+# one of these exit statuses:
 #   3  the host is not as the plan expects   4  the host cannot do it
 #   5  the input is damaged                  6  the restart command failed, and there is no way back
 #   7  somebody else has locked the host     8  it went wrong, and the host is as it was before
