@@ -82,6 +82,14 @@ fn the_last_run_is_taken_back_and_can_be_done_again() {
         fs::read_to_string(site.etc("leaf01").join("ntp.conf")).expect("ntp.conf"),
         NTP_CONF
     );
+    // A typo must not look like a fleet that needs nothing.
+    for wanted in ["99", "99999999999"] {
+        let (status, said) = site.keytrail("rollback", &["--to", wanted]);
+        assert_eq!(status, 2, "{said}");
+        assert!(!said.contains("No changes"), "{said}");
+    }
+    let (_, said) = site.keytrail("rollback", &["--to", "99"]);
+    assert!(said.contains("has no generation 99; it has 1, 2"), "{said}");
     let (status, said) = site.keytrail("rollback", &["--run", "99"]);
     assert_eq!(status, 2, "{said}");
     assert!(

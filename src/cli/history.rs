@@ -81,6 +81,9 @@ pub fn run(args: &HistoryArgs, out: &mut Out) -> Result<Answer, Failure> {
     let cannot = |error| vault_failure("cannot read the vault's journal", &error);
     let vault = Vault::open_locked(&vault_path(&args.vault, &paths)).map_err(cannot)?;
     let mut all = vault.runs().map_err(cannot)?;
+    if runs.len() > 1 {
+        return Err(Failure::new("one run at a time can be looked at"));
+    }
     if let Some(number) = runs.first() {
         let Some(info) = all.into_iter().find(|info| info.id.to_string() == **number) else {
             return Err(Failure::new(format!("the vault's journal knows no run {number}"))

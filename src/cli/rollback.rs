@@ -13,7 +13,7 @@ use crate::inventory::{HostId, Inventory};
 use crate::mint::State;
 use crate::plan::{Action, HostPlan, Observed};
 use crate::trail::Analysis;
-use crate::vault::{self, Vault};
+use crate::vault::{self, GenerationId, Vault};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -187,6 +187,7 @@ fn answer(args: &RollbackArgs, done: Done, out: &mut Out) -> Result<Answer, Fail
 /// How far back: as asked, else to before the last run that changed a host.
 fn target(args: &RollbackArgs, vault: &Vault) -> Result<Target, Failure> {
     if let Some(generation) = args.to {
+        known(generation, vault)?;
         return Ok(Target::Generation(generation));
     }
     let runs = vault
@@ -218,6 +219,20 @@ fn target(args: &RollbackArgs, vault: &Vault) -> Result<Target, Failure> {
         Failure::new("no run that changed a host is in the vault's journal")
             .help("say how far back: --to GENERATION"),
     )
+}
+
+/// That there is such a generation, or was: hosts keep their own records, whatever was pruned here. A typo must not look
+/// like a fleet that needs nothing.
+fn known(generation: u64, vault: &Vault) -> Result<(), Failure> {
+    if generation == 0 {
+        return Ok(());
+    }
+    let wanted =
+        u32::try_from(generation).map_err(|_| Failure::new("there are never so many generations"))?;
+    vault
+        .generation(GenerationId(wanted))
+        .map(drop)
+        .map_err(|error| fleet::vault_failure("cannot go back", &error))
 }
 
 fn look(inventory: &Inventory, host: HostId) -> (String, Look) {

@@ -158,7 +158,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// A generation that the vault has not, or no longer has.
-    #[error("{} has no generation {}{}", path.display(), wanted, if *pruned { " any more: it was pruned" } else { "" })]
+    #[error(
+        "{} has no generation {wanted}{}; it has {}",
+        path.display(),
+        if *pruned { " any more: it was pruned" } else { "" },
+        spans(there)
+    )]
     NoGeneration {
         /// The vault.
         path: PathBuf,
@@ -166,6 +171,8 @@ pub enum Error {
         wanted: GenerationId,
         /// It had it once.
         pruned: bool,
+        /// Those it has, oldest first.
+        there: Vec<GenerationId>,
     },
     /// Nobody could open the vault any more.
     #[error("{}: {why}", path.display())]
@@ -242,7 +249,9 @@ impl Error {
             }
             Self::Moved { .. } => "run it again; it will start from the latest generation",
             Self::Rekeyed { .. } => "run it again; it will use the new key",
-            Self::NoGeneration { .. } => "'keytrail vault info' lists the generations there are",
+            Self::NoGeneration { .. } => {
+                "'keytrail vault info' tells them apart: when each was made, and why"
+            }
             Self::LockedOut { .. } => {
                 "add the other operator's recipient first, or let that operator remove yours; nothing was changed"
             }
@@ -264,5 +273,36 @@ fn generation(id: Option<GenerationId>) -> String {
     id.map_or_else(|| "no generation".to_owned(), |id| format!("generation {id}"))
 }
 
+/// `2, 4 to 9`: a vault of years has hundreds, nearly all of them in a row.
+fn spans(ids: &[GenerationId]) -> String {
+    let spans = ids
+        .chunk_by(|one, next| next.0 == one.0 + 1)
+        .map(|span| match span {
+            [one] => one.to_string(),
+            [one, other] => format!("{one}, {other}"),
+            [first, .., last] => format!("{first} to {last}"),
+            [] => String::new(),
+        });
+    let spans: Vec<String> = spans.collect();
+    if spans.is_empty() {
+        "none yet".to_owned()
+    } else {
+        spans.join(", ")
+    }
+}
+
 /// Shorthand of this module.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_in_a_row_are_said_as_one() {
+        let said = |ids: &[u32]| spans(&ids.iter().copied().map(GenerationId).collect::<Vec<_>>());
+        assert_eq!(said(&[]), "none yet");
+        assert_eq!(said(&[2]), "2");
+        assert_eq!(said(&[1, 2, 4, 5, 6, 9]), "1, 2, 4 to 6, 9");
+    }
+}

@@ -134,6 +134,30 @@ impl Vault {
         )
     }
 
+    /// A generation by its number, pruned or not.
+    ///
+    /// # Errors
+    /// [`Error::NoGeneration`], which names those there are.
+    pub fn generation(&self, wanted: GenerationId) -> Result<GenerationInfo> {
+        match self.generations()?.into_iter().find(|info| info.id == wanted) {
+            Some(info) => Ok(info),
+            None => Err(self.no_generation(wanted, false)?),
+        }
+    }
+
+    fn no_generation(&self, wanted: GenerationId, pruned: bool) -> Result<Error> {
+        let all = self.generations()?.into_iter();
+        Ok(Error::NoGeneration {
+            path: self.path.clone(),
+            wanted,
+            pruned,
+            there: all
+                .filter(|info| info.pruned.is_none())
+                .map(|info| info.id)
+                .collect(),
+        })
+    }
+
     /// The latest generation; `None` before the first.
     pub fn latest(&self) -> Result<Option<GenerationId>> {
         let rows = self.all("SELECT max(id) FROM generations", [], |row| {
@@ -171,18 +195,10 @@ impl Vault {
             "SELECT max(filestamp) FROM artifacts WHERE kind = 'cert' UNION ALL SELECT max(filestamp) FROM secrets
              UNION ALL SELECT max(last_filestamp) FROM generations",
         )?;
-        if let Some(wanted) = generation {
-            let there = "SELECT pruned IS NOT NULL FROM generations WHERE id = ?1";
-            match self.all(there, [wanted.0], |row| row.get(0))?.pop() {
-                Some(false) => {}
-                found => {
-                    return Err(Error::NoGeneration {
-                        path: self.path.clone(),
-                        wanted,
-                        pruned: found.is_some(),
-                    });
-                }
-            }
+        if let Some(wanted) = generation
+            && self.generation(wanted)?.pruned.is_some()
+        {
+            return Err(self.no_generation(wanted, true)?);
         }
         let shown = generation.or(latest("SELECT max(id) FROM generations")?.map(GenerationId));
         let mut snapshot = Snapshot {

@@ -239,6 +239,7 @@ fn pruning_removes_what_only_old_generations_had() {
             matches!(&refused, Error::NoGeneration { pruned: was, .. } if *was == pruned),
             "{refused}"
         );
+        assert!(refused.to_string().ends_with("; it has 4, 5"), "{refused}");
     }
     assert_eq!(vault.generations().unwrap().len(), 5);
     assert_eq!(vault.prunable(1, None, &|_| true).unwrap(), []);
