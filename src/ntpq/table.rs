@@ -53,7 +53,13 @@ fn rows<'a>(
     let Some(head) = lines.find(|(_, line)| !line.trim().is_empty()) else {
         return Err(ReadError::malformed(output, 1, "the output is empty"));
     };
-    if head.1.trim_start().starts_with("No association ID") {
+    // NTPsec says before it whom it asked (1.2.2).
+    let said = head.1.trim_start();
+    let asked = said.strip_prefix("server=").and_then(|rest| rest.split_once(' '));
+    if asked
+        .map_or(said, |(_, said)| said)
+        .starts_with("No association ID")
+    {
         return Ok(Vec::new());
     }
     if !is_header(head.1) {
@@ -210,6 +216,8 @@ mod tests {
     fn no_association_is_an_answer() {
         assert_eq!(associations("No association ID's returned\n"), Ok(Vec::new()));
         assert_eq!(peers("No association ID's returned\n"), Ok(Vec::new()));
+        let ntpsec = "server=127.0.0.1 No association IDs returned\n";
+        assert_eq!(associations(ntpsec), Ok(Vec::new()));
     }
 
     #[test]
