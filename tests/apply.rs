@@ -21,7 +21,7 @@ async fn a_fleet_over_sshd_is_brought_to_its_state_and_stays_there() {
     let fleet = over_ssh(&lab);
     let report = world.apply(&fleet).await;
     assert!(report.is_good(), "{report:?}");
-    let Outcome::Changed { changes, restart } = &report.hosts["leaf"] else {
+    let Outcome::Changed { changes, restart, .. } = &report.hosts["leaf"] else {
         panic!("{report:?}")
     };
     assert_eq!((*changes, restart.as_deref()), (6, Some("restarted\n")));
@@ -172,7 +172,8 @@ async fn links_files_and_modes_that_are_wrong_are_put_right() {
             &report.hosts["one"],
             Outcome::Changed {
                 changes: 1,
-                restart: None
+                restart: None,
+                untold: None,
             }
         ),
         "{report:?}"
@@ -200,7 +201,8 @@ async fn links_files_and_modes_that_are_wrong_are_put_right() {
             &report.hosts["one"],
             Outcome::Changed {
                 changes: 2,
-                restart: Some(_)
+                restart: Some(_),
+                untold: None,
             }
         ),
         "{report:?}"
@@ -279,7 +281,8 @@ async fn a_failed_restart_is_told_and_made_up_for() {
             &report.hosts["one"],
             Outcome::Changed {
                 changes: 4,
-                restart: Some(_)
+                restart: Some(_),
+                untold: None,
             }
         ),
         "{report:?}"

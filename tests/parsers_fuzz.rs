@@ -46,6 +46,7 @@ fn plan() -> Plan {
             },
             Action::Restart {
                 command: "systemctl restart ntp".into(),
+                because: Some("no control key".into()),
             },
         ],
         warnings: vec!["look at it".into()],

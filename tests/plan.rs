@@ -200,6 +200,7 @@ fn a_stored_plan_says_what_moved() {
         wave: 1,
         actions: vec![Action::Restart {
             command: "true".into(),
+            because: None,
         }],
         warnings: vec![],
     });

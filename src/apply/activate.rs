@@ -7,7 +7,7 @@ use super::reply::{Reply, number};
 use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
-use crate::plan::{Action, follow};
+use crate::plan::{Action, tell};
 use crate::remote::{Answer, Remote, Unreachable};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,6 +30,8 @@ pub(super) struct Activated {
     pub(super) changed: usize,
     /// What the restart command wrote, if it was run.
     pub(super) restart: Option<String>,
+    /// Why it was run though the daemon was to be told.
+    pub(super) untold: Option<String>,
 }
 
 /// Whether there is anything to activate.
@@ -110,7 +112,7 @@ fn add(
             path,
             ..Entry::default()
         }),
-        Action::Restart { command } => payload.add_restart(command),
+        Action::Restart { command, .. } => payload.add_restart(command),
         Action::Tell {
             digest,
             restart: command,
@@ -125,10 +127,10 @@ fn add(
             payload.add(Entry {
                 verb: "tell",
                 new: &digest.to_string(),
-                content: Some(content(work, contents, follow::PATH, &file)?),
+                content: Some(content(work, contents, tell::PATH, &file)?),
                 ..Entry::default()
             })?;
-            // Where it refuses.
+            // Where it does not take it.
             payload.add_restart(command)
         }
     }
@@ -236,9 +238,14 @@ pub(super) fn read(stdout: &[u8]) -> Result<Activated, String> {
     loop {
         match reply.line()? {
             "end" => return Ok(activated),
-            line => match line.strip_prefix("restart ") {
-                Some(rest) => activated.restart = Some(said(&mut reply, rest)?),
-                None => activated.changed += usize::from(!(line == "ask" || line.starts_with("since "))),
+            line => match line.split_once(' ').unwrap_or((line, "")) {
+                ("restart", rest) => activated.restart = Some(said(&mut reply, rest)?.1),
+                ("tell", rest) => {
+                    let (status, words) = said(&mut reply, rest)?;
+                    activated.untold = (status != 0).then(|| words.trim().to_owned());
+                }
+                ("ask" | "since", _) => {}
+                _ => activated.changed += 1,
             },
         }
     }
@@ -247,15 +254,20 @@ pub(super) fn read(stdout: &[u8]) -> Result<Activated, String> {
 /// The same of an answer that has no end.
 pub(super) fn restart_output(stdout: &[u8]) -> Result<Option<String>, String> {
     let mut reply = Reply::open(stdout)?;
+    let mut untold = String::new();
     while let Ok(line) = reply.line() {
-        if let Some(rest) = line.strip_prefix("restart ") {
-            return said(&mut reply, rest).map(Some);
+        if let Some(rest) = line.strip_prefix("tell ") {
+            untold = said(&mut reply, rest)?.1;
+        } else if let Some(rest) = line.strip_prefix("restart ") {
+            return Ok(Some(untold + &said(&mut reply, rest)?.1));
         }
     }
     Ok(None)
 }
 
-fn said(reply: &mut Reply<'_>, rest: &str) -> Result<String, String> {
-    let (_status, size) = rest.split_once(' ').ok_or("a restart without a status")?;
-    Ok(String::from_utf8_lossy(reply.bytes(number(size)?)?).into_owned())
+/// The exit status of a command on the host, and what it wrote.
+fn said(reply: &mut Reply<'_>, rest: &str) -> Result<(u8, String), String> {
+    let (status, size) = rest.split_once(' ').ok_or("a command without a status")?;
+    let words = String::from_utf8_lossy(reply.bytes(number(size)?)?).into_owned();
+    Ok((number(status)?, words))
 }

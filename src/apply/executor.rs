@@ -132,7 +132,7 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
                     let placed = stage::stage(&*host, input, fleet.limits().stage).await?;
                     Ok(Activated {
                         changed: placed,
-                        restart: None,
+                        ..Activated::default()
                     })
                 }
             })
@@ -184,11 +184,7 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             .await;
         for (work, result) in results {
             let outcome = match result {
-                Ok(mut activated) => {
-                    // Who was told was not restarted.
-                    activated.restart = activated.restart.filter(|_| work.plan.restarts());
-                    changed(&activated, staged_files(&work))
-                }
+                Ok(activated) => changed(&activated, staged_files(&work)),
                 Err(err) => Outcome::of(phase, err),
             };
             run.settle(&work.plan.host, outcome);
@@ -255,6 +251,7 @@ fn changed(activated: &Activated, staged: usize) -> Outcome {
     Outcome::Changed {
         changes: activated.changed + staged,
         restart: activated.restart.clone(),
+        untold: activated.untold.clone(),
     }
 }
 

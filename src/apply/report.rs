@@ -17,6 +17,9 @@ pub enum Outcome {
         /// What the restart command wrote, if it was run.
         #[serde(skip_serializing_if = "Option::is_none")]
         restart: Option<String>,
+        /// Why it was run though the running daemon was to be told.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        untold: Option<String>,
     },
     /// It was reached, and a phase failed.
     Failed {

@@ -136,6 +136,7 @@ pub async fn rollback<C: Connect>(
                 Ok(done) => Outcome::Changed {
                     changes: done.changed,
                     restart: done.restart,
+                    untold: None,
                 },
                 Err(error) => Outcome::of(Phase::Rollback, error),
             };

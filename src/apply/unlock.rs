@@ -73,7 +73,7 @@ pub async fn unlock<C: Connect>(
                     }
                     Ok(super::activate::Activated {
                         changed,
-                        restart: None,
+                        ..super::activate::Activated::default()
                     })
                 }
             },
@@ -85,6 +85,7 @@ pub async fn unlock<C: Connect>(
             Ok(done) => Outcome::Changed {
                 changes: done.changed,
                 restart: None,
+                untold: None,
             },
             Err(error) => Outcome::of(Phase::Unlock, error),
         };

@@ -18,9 +18,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
-    let (fleet_args, care, stored) = match stored_plan(&args.fleet)? {
-        Some((source, plan)) => (source.args(&args.fleet), source.care(), Some(plan)),
-        None => (args.fleet.clone(), Care::default(), None),
+    let (fleet_args, care, restart, stored) = match stored_plan(&args.fleet)? {
+        Some((source, plan)) => (
+            source.args(&args.fleet),
+            source.care(),
+            source.restart,
+            Some(plan),
+        ),
+        None => (args.fleet.clone(), Care::default(), false, None),
     };
     let mut fleet = match fleet::prepare(&fleet_args, args.format, out)? {
         Ok(fleet) => fleet,
@@ -28,6 +33,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
     };
     fleet.hold(&fleet_args.vault)?;
     fleet.care = care;
+    fleet.source.restart = restart || args.restart.restart;
     let applied = apply(fleet, "apply", &args.rollout, stored.as_ref(), out)?;
     let Applied::Done(report) = applied else {
         return Ok(Answer::No);

@@ -355,6 +355,17 @@ pub struct Plan {
     /// Exit 1 when anything would change
     #[arg(long)]
     pub exit_code: bool,
+    /// Which daemons restart
+    #[command(flatten)]
+    pub restart: RestartArgs,
+}
+
+/// Which daemons restart.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct RestartArgs {
+    /// Restart daemons even where it would do to tell them while they run: when only symmetric keys change
+    #[arg(long)]
+    pub restart: bool,
 }
 
 /// `apply`.
@@ -366,6 +377,9 @@ pub struct Apply {
     /// Output of the report
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Which daemons restart
+    #[command(flatten)]
+    pub restart: RestartArgs,
     /// In which steps
     #[command(flatten)]
     pub rollout: super::rollout::RolloutArgs,

@@ -175,7 +175,10 @@ fn write(vault: &Mutex<Vault>, run: RunId, incoming: &Receiver<HostResult>) -> R
 fn result(host: &str, outcome: &Outcome, reaches: &Reaches) -> Option<HostResult> {
     let (word, detail, stands) = match outcome {
         Outcome::Unchanged => (vault::Outcome::Unchanged, String::new(), true),
-        Outcome::Changed { .. } => (vault::Outcome::Applied, String::new(), true),
+        Outcome::Changed { untold, .. } => {
+            let detail = untold.as_deref().map(super::outcome::untold);
+            (vault::Outcome::Applied, detail.unwrap_or_default(), true)
+        }
         Outcome::Failed { phase, message, .. } => {
             (vault::Outcome::Failed, format!("{phase}: {message}"), false)
         }

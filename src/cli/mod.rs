@@ -36,6 +36,7 @@ mod rotate;
 mod rotating;
 mod runtime;
 mod schema;
+mod shown;
 mod status;
 mod steps;
 mod stored;

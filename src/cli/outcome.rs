@@ -2,6 +2,7 @@
 
 use super::out::counted;
 use crate::apply::{Outcome, PhaseError, Report};
+use crate::ntpconf::printable;
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
 use indexmap::IndexSet;
 use std::fmt::Write as _;
@@ -38,7 +39,7 @@ fn table(report: &Report, color: bool) -> Table {
     for (host, outcome) in &report.hosts {
         let (word, tint, count, restarted) = match outcome {
             Outcome::Unchanged => continue,
-            Outcome::Changed { changes, restart } => {
+            Outcome::Changed { changes, restart, .. } => {
                 shown += 1;
                 if shown > CHANGED_ROWS {
                     continue;
@@ -70,6 +71,12 @@ fn table(report: &Report, color: bool) -> Table {
 pub fn trouble(host: &str, outcome: &Outcome) -> String {
     let mut text = String::new();
     let (phase, message, help, stderr) = match outcome {
+        Outcome::Changed {
+            untold: Some(why), ..
+        } => {
+            let _ = writeln!(text, "\n{host}: {}", untold(why));
+            return text;
+        }
         Outcome::Unchanged | Outcome::Changed { .. } | Outcome::NotReached { .. } => return text,
         Outcome::Failed {
             phase,
@@ -97,6 +104,12 @@ pub fn trouble(host: &str, outcome: &Outcome) -> String {
         let _ = writeln!(text, "    help: {help}");
     }
     text
+}
+
+/// Why a host was restarted after all, in words.
+pub fn untold(why: &str) -> String {
+    let why = printable(&why.split_whitespace().collect::<Vec<_>>().join(" "));
+    format!("its daemon was restarted, for it could not be told while it ran: {why}")
 }
 
 /// Hosts that could not be looked at, for a plan. The same advice is given once.

@@ -18,6 +18,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
     };
     // What follows only looks.
     fleet.lock = None;
+    fleet.source.restart = args.restart.restart;
     let planned = make(&fleet, out)?;
     let stored = Stored {
         from: fleet.source.clone(),

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
 use crate::mint::{State, symmetric_owner};
 use crate::ntpconf;
-use crate::plan::follow::Control;
+use crate::plan::tell::{Control, Told};
 use crate::plan::{self, Action, DesiredHost, HostInput, HostPlan, Observed, Plan};
 use crate::remote::ControlDir;
 use crate::rotate;
@@ -64,15 +64,9 @@ pub async fn plan(
         .iter()
         .map(|&host| {
             let settings = &*fleet.inventory.entry(host).settings;
-            let plan::Watched {
-                mut contents,
-                digests,
-                ..
-            } = plan::watched(settings);
-            contents.extend(digests);
             let look = Look {
                 site: site(&fleet.inventory, host),
-                show: contents,
+                show: plan::watched(settings).contents,
             };
             (fleet.inventory.host(host).name.to_string(), look)
         })
@@ -273,20 +267,35 @@ fn host_plan(
     let mut desired = desired(fleet, shared, host, observed)?;
     let restarted = fleet.care.restart.contains(&host);
     let entry = fleet.inventory.entry(host);
-    let control = control(&fleet.inventory, &fleet.state, entry);
-    let mut plan = match control.filter(|_| !restarted) {
-        Some(control) => desired.plan_telling(observed, entry.settings.ntpd, &control),
-        None => desired.plan(observed),
+    let site = site(&fleet.inventory, host);
+    let told = Told {
+        daemon: entry.settings.ntpd,
+        keys_file: &entry.settings.keys_file,
+        root: site.root.as_deref().unwrap_or_default().trim_end_matches('/'),
+        as_root: as_root(&entry.settings),
+        restart: (restarted || fleet.source.restart).then_some("a restart was asked for"),
     };
+    let mut plan = desired.plan_telling(observed, &told);
     if restarted
         && !plan.restarts()
         && let Some(command) = &desired.desired.restart
     {
         plan.actions.push(Action::Restart {
             command: command.clone(),
+            because: None,
         });
     }
     Ok((plan, desired))
+}
+
+/// Whether scripts run as root on a host with these settings. A local one runs as whoever we are, which it finds out itself.
+fn as_root(settings: &Settings) -> bool {
+    match &settings.connection {
+        Connection::Ssh(ssh) => {
+            ssh.become_root.is_some() || ssh.user.as_deref().is_none_or(|user| user == "root")
+        }
+        Connection::Local | Connection::Export => true,
+    }
 }
 
 /// The key with which a host's daemon takes changes while it runs.

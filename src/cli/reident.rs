@@ -74,7 +74,7 @@ pub fn run(
         group: asked.group,
         command: asked.command,
     };
-    steps::run(&renaming, asked.most, asked.command, placed, change, out).map(Some)
+    steps::run(&renaming, asked.most, None, asked.command, placed, change, out).map(Some)
 }
 
 /// Control keys with which no daemon can be told anything. Those that are not minted yet are looked at when they are.

@@ -12,6 +12,7 @@ use crate::mint::symmetric_owner;
 use crate::rotate::renumber::{Next, Renumbering, Step, obstacles};
 use crate::vault::Vault;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Which keys, and how far.
 pub struct Keys<'a> {
@@ -19,6 +20,8 @@ pub struct Keys<'a> {
     pub names: &'a [String],
     /// Steps to take at most.
     pub steps: usize,
+    /// Where the plan of the next step goes, which is not carried out.
+    pub output: Option<&'a Path>,
 }
 
 /// Changes the keys. `None`: it cannot be done this way, and why has been said.
@@ -51,7 +54,16 @@ pub fn run(
         written: &written,
         names: keys.names,
     };
-    steps::run(&renumbering, keys.steps, command, placed, change, out).map(Some)
+    steps::run(
+        &renumbering,
+        keys.steps,
+        keys.output,
+        command,
+        placed,
+        change,
+        out,
+    )
+    .map(Some)
 }
 
 /// Why keys cannot change by a new id. What is wrong with them altogether is for the other way to say.

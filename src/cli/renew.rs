@@ -4,7 +4,7 @@ use super::args::FleetArgs;
 use super::fleet::Fleet;
 use super::out::{Out, counted};
 use super::rotating::{self, Change, ChangeArgs, Whom};
-use super::{Answer, Failure, when};
+use super::{Answer, Failure, shown, when};
 use crate::inventory;
 use crate::rotate::record::Bite;
 use crate::rotate::subject::Subject;
@@ -96,7 +96,7 @@ pub fn run(args: &RenewArgs, out: &mut Out) -> Result<Answer, Failure> {
         return Ok(Answer::Yes);
     }
     if args.change.dry_run {
-        return rotating::show(fleet, &args.change, None, out);
+        return shown::show(fleet, &args.change, None, out);
     }
     rotating::carry_out(prepared.fleet, &change.command, &args.fleet, &args.change, out)
 }

@@ -4,7 +4,7 @@ use super::args::FleetArgs;
 use super::fleet::{Fleet, vault_failure};
 use super::out::Out;
 use super::rotating::{self, Change, ChangeArgs, Whom};
-use super::{Answer, Failure, when};
+use super::{Answer, Failure, shown, when};
 use crate::inventory::{self, HostId};
 use crate::mint::{Revocations, mv_client};
 use crate::rotate::gap::REEXAMINED;
@@ -237,7 +237,7 @@ fn change(
         return Ok(Answer::Yes);
     }
     if change.dry_run {
-        return rotating::show(fleet, change, None, out);
+        return shown::show(fleet, change, None, out);
     }
     rotating::carry_out(prepared.fleet, command, args, change, out)
 }

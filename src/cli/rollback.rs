@@ -290,6 +290,7 @@ fn way_back(inventory: &Inventory, name: &str) -> Back {
 fn plan_of(step: &Step) -> HostPlan {
     let change = Action::Restart {
         command: String::new(),
+        because: None,
     };
     HostPlan {
         host: step.host.clone(),

@@ -5,7 +5,7 @@ use super::load::{self, Read};
 use super::out::Out;
 use super::rotating::{self, Change, ChangeArgs, Whom};
 use super::{Answer, Failure};
-use super::{reident, rekey};
+use super::{reident, rekey, shown};
 use crate::inventory::{self, GroupId, Inventory};
 use crate::plan::order::Share;
 use crate::rotate::subject::{self, Scope, Subject};
@@ -21,7 +21,8 @@ use std::sync::PoisonError;
   keytrail rotate identity --group green fleet.yaml              IFF, GQ or MV keys of a group
   keytrail rotate host-key --on tag:leaf fleet.yaml              host keys with their certificates
   keytrail rotate password --host mort fleet.yaml                the same keys, encrypted anew
-  keytrail rotate symmetric --key 7 fleet.yaml                   by a new id, without a gap
+  keytrail rotate symmetric --key 7 fleet.yaml                   by a new id, told to running daemons
+  keytrail rotate symmetric --key 7 --restart fleet.yaml         by a new id, with restarts
 
 New media are staged everywhere first. Then hosts change from the trusted hosts down, never two
 servers of one host at the same time; a host's links are switched directly before its own restart.
@@ -103,21 +104,24 @@ impl From<What> for subject::What {
 enum Strategy {
     /// The way with the least gap that the fleet allows; says which and why
     Auto,
-    /// By restarts: each host is without a proven server for its own exchange
+    /// By restarts alone: each host is without a proven server for its own exchange; symmetric keys keep their id, and
+    /// are refused between the restarts of server and client
     Restart,
     /// By a second name, without any gap: for symmetric keys a new id, for identity keys a new `ident`
     TwoNames,
 }
 
 pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
+    let change = &args.change();
     if args.what == What::Symmetric && args.strategy != Strategy::Restart {
         keys(args)?;
         let forced = args.strategy == Strategy::TwoNames;
         let keys = rekey::Keys {
             names: &args.key,
             steps: args.steps.map_or(3, usize::from),
+            output: args.output.as_deref(),
         };
-        if let Some(answer) = rekey::run(&keys, forced, &command(args), &args.fleet, &args.change, out)? {
+        if let Some(answer) = rekey::run(&keys, forced, &command(args), &args.fleet, change, out)? {
             return Ok(answer);
         }
     }
@@ -151,7 +155,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
             return Ok(answer);
         }
     }
-    let mut prepared = match rotating::prepare(&args.fleet, &args.change, out)? {
+    let mut prepared = match rotating::prepare(&args.fleet, change, out)? {
         Ok(prepared) => prepared,
         Err(answer) => return Ok(answer),
     };
@@ -168,21 +172,30 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
                 "leave it out; with --skip-unreachable, hosts below one that is out of reach wait with it",
             ));
     }
-    let change = Change {
+    let asked = Change {
         subject: &subject,
         renew_until: subject.renewing.as_ref().map(|_| i64::MAX),
         command: command(args),
         anew: args.anew,
         whom: Whom::Changed,
     };
-    if !rotating::begin(fleet, &change, &args.fleet, out)? {
+    if !rotating::begin(fleet, &asked, &args.fleet, out)? {
         out.line("Nothing to rotate: no host holds what would be made anew.")?;
         return Ok(Answer::Yes);
     }
     if args.change.dry_run || args.output.is_some() {
-        return rotating::show(fleet, &args.change, args.output.as_ref(), out);
+        return shown::show(fleet, change, args.output.as_deref(), out);
     }
-    rotating::carry_out(prepared.fleet, &change.command, &args.fleet, &args.change, out)
+    rotating::carry_out(prepared.fleet, &asked.command, &args.fleet, change, out)
+}
+
+impl RotateArgs {
+    /// How, with what the strategy means for it.
+    fn change(&self) -> ChangeArgs {
+        let mut change = self.change.clone();
+        change.restart.restart |= self.strategy == Strategy::Restart;
+        change
+    }
 }
 
 /// Identity keys without a gap, where that can be. `None`: it cannot, and why has been said.

@@ -2,26 +2,21 @@
 //! it until all have them.
 
 use super::apply;
-use super::args::{FleetArgs, Format};
+use super::args::{FleetArgs, Format, RestartArgs};
 use super::fleet::{self, Care, Demand, Fleet, vault_failure};
 use super::out::{Out, counted};
 use super::rollout::RolloutArgs;
-use super::stored::{self, Stored};
-use super::{Answer, Failure, load, outcome, plan, when};
+use super::{Answer, Failure, load, when};
 use crate::apply::Report;
 use crate::inventory::{Connection, HostId, Inventory};
 use crate::mint::Work;
-use crate::plan::{Plan, render};
 use crate::report::names;
-use crate::rotate::between::{self, Fare};
 use crate::rotate::record::{Pending, Rotation, Rotations};
 use crate::rotate::subject::Subject;
 use crate::secret::Secret;
 use crate::vault::{self, Applied, ArtifactKind, GenerationId, SecretKind, Vault};
 use clap::Args;
-use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 
@@ -34,6 +29,9 @@ pub struct ChangeArgs {
     /// Output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Which daemons restart
+    #[command(flatten)]
+    pub restart: RestartArgs,
     /// In which steps
     #[command(flatten)]
     pub rollout: RolloutArgs,
@@ -58,6 +56,7 @@ pub fn prepare(
         Err(answer) => return Ok(Err(answer)),
     };
     fleet.hold(&args.vault)?;
+    fleet.source.restart = change.restart.restart;
     Ok(Ok(Prepared { fleet, _copy: copy }))
 }
 
@@ -307,65 +306,6 @@ pub fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, servers_first: bool,
     };
     fleet.source.apart = true;
     fleet.source.servers_first = servers_first;
-}
-
-/// A plan and what daemons do while it is carried out.
-#[derive(Serialize)]
-struct Shown<'a> {
-    #[serde(flatten)]
-    stored: Stored<'a>,
-    between: &'a [Fare],
-}
-
-/// Plans and shows; with `output`, keeps the plan for `apply`.
-pub fn show(
-    fleet: &Fleet,
-    change: &ChangeArgs,
-    output: Option<&PathBuf>,
-    out: &mut Out,
-) -> Result<Answer, Failure> {
-    let planned = plan::make(fleet, out)?;
-    let fares = fares(fleet, &change.rollout, &planned.plan);
-    let stored = Stored {
-        from: fleet.source.clone(),
-        plan: &planned.plan,
-    };
-    match change.format {
-        Format::Text => {
-            out.bytes(render::text(&planned.plan).as_bytes())?;
-            out.bytes(format!("\n{}", between::text(&fares)).as_bytes())?;
-        }
-        form => out.value(
-            &Shown {
-                stored: stored.clone(),
-                between: &fares,
-            },
-            form,
-        )?,
-    }
-    if !planned.missed.is_empty() {
-        out.stderr(&outcome::missed(&planned.missed));
-    }
-    if change.dry_run {
-        out.note("A dry run: nothing was kept in the vault, and no host was changed. Filestamps will be later ones.");
-    }
-    if let Some(path) = output {
-        stored::write(path, &stored)?;
-        out.note(&format!(
-            "Minted, and changed on no host yet. Plan written: carry it out with `keytrail apply {}`",
-            path.display()
-        ));
-    }
-    Ok(if planned.missed.is_empty() {
-        Answer::Yes
-    } else {
-        Answer::No
-    })
-}
-
-fn fares(fleet: &Fleet, how: &RolloutArgs, plan: &Plan) -> Vec<Fare> {
-    let batches = fleet.rollout(how, &plan.hosts).batches;
-    between::fares(&fleet.inventory, &fleet.analysis, &plan.hosts, &batches)
 }
 
 /// Carries it out, and says what is left.

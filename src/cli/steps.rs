@@ -5,10 +5,11 @@ use super::args::{FleetArgs, Format};
 use super::fleet::{self, Fleet, vault_failure};
 use super::out::Out;
 use super::rotating::{self, ChangeArgs};
-use super::{Answer, Failure, outcome};
+use super::{Answer, Failure, outcome, plan, shown};
 use crate::apply::Report;
 use crate::vault::{self, Vault};
 use serde::Serialize;
+use std::path::Path;
 
 /// What goes in steps.
 pub trait Steps {
@@ -40,10 +41,12 @@ struct Taken {
     report: Report,
 }
 
-/// Takes steps, at most `most`. `args`: as [`rotating::place`] gives them.
+/// Takes steps, at most `most`; with `output` none, but writes the plan of the next one. `args`: as [`rotating::place`] gives
+/// them.
 pub fn run(
     what: &dyn Steps,
     most: usize,
+    output: Option<&Path>,
     command: &str,
     mut args: FleetArgs,
     change: &ChangeArgs,
@@ -59,12 +62,27 @@ pub fn run(
         };
         args.said = true;
         fleet.hold(&args.vault)?;
+        fleet.source.restart = change.restart.restart;
         let Some(at) = what.step(&mut fleet, out)? else {
             break;
         };
         if change.dry_run {
             out.note("The first of the steps, as it would be done now:");
-            return rotating::show(&fleet, change, None, out);
+            return shown::show(&fleet, change, None, out);
+        }
+        if output.is_some() {
+            let planned = plan::make(&fleet, out)?;
+            if planned.plan.is_empty() && planned.missed.is_empty() {
+                drop(fleet);
+                what.arrive(&args, out)?;
+                continue;
+            }
+            let answer = shown::show_planned(&fleet, &planned, change, output, out)?;
+            out.note(&format!(
+                "That is step {} of {}. After it, go on: keytrail {command}",
+                at.step, at.of
+            ));
+            return Ok(answer);
         }
         let Some(report) = rotating::carry(fleet, command, change, out)? else {
             return Ok(Answer::No);

@@ -27,6 +27,9 @@ pub struct Source {
     /// No host before its servers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub servers_first: bool,
+    /// No daemon is told what it could be: all restart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
 }
 
 /// A stored plan.
@@ -56,6 +59,7 @@ impl Source {
             templates: args.templates.as_deref().map(absolute).transpose()?,
             apart: false,
             servers_first: false,
+            restart: false,
         })
     }
 

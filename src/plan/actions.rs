@@ -51,7 +51,7 @@ impl HostPlan {
         !self.actions.is_empty()
     }
 
-    /// The lines that the running daemon is told; empty: it is told nothing.
+    /// What the running daemon is told; empty: it is told nothing.
     pub fn told(&self) -> &[String] {
         let told = self.actions.iter().find_map(|action| match action {
             Action::Tell { changes, .. } => Some(changes.as_slice()),
@@ -60,7 +60,15 @@ impl HostPlan {
         told.unwrap_or_default()
     }
 
-    /// Whether its daemon begins exchanges anew: it is restarted, or told to make associations anew.
+    /// Why it is restarted though only what it could be told changes.
+    pub fn untold(&self) -> Option<&str> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Restart { because, .. } => because.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Whether its daemon takes something new: it is restarted, or told.
     pub fn begins_anew(&self) -> bool {
         self.restarts() || !self.told().is_empty()
     }
@@ -145,10 +153,13 @@ pub enum Action {
     Restart {
         /// Shell command.
         command: String,
+        /// Why the running daemon is not told instead, where only symmetric keys or `ident`s change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<String>,
     },
-    /// Tell the running daemon, which goes on; where it refuses, the host goes back and the daemon is restarted.
+    /// Tell the running daemon, which goes on; where it does not take it, it is restarted.
     Tell {
-        /// The new lines, as in its configuration.
+        /// What, mostly lines as in its configuration.
         changes: Vec<String>,
         /// Of the command that tells it.
         digest: Digest,

@@ -1,11 +1,9 @@
 //! What a host should look like: its media, its links, and its configuration as keytrail's lines make it.
 
-use super::follow::{self, Control};
+use super::tell::{self, Told};
 use super::{ConfLines, Desired, FileSpec, HostPlan, Observed, diff};
 use crate::digest::Digest;
-use crate::inventory::{
-    Association, ConfMode, GroupId, HostId, IdentityScheme, Implementation, Inventory, Settings,
-};
+use crate::inventory::{Association, ConfMode, GroupId, HostId, IdentityScheme, Inventory, Settings};
 use crate::media::{GroupScheme, MediaKind};
 use crate::ntpconf::{self, ConfError, ConfFile, Conflict, Existing, Fleet, HostFacts, Templates};
 use crate::secret::Secret;
@@ -54,10 +52,8 @@ pub struct DesiredHost {
 pub struct Watched {
     /// Directory whose `ntpkey_*` files and links count.
     pub keysdir: String,
-    /// Files of which the content is needed.
+    /// Files of which the content is needed: what keytrail's lines are put into, and what a running daemon has read.
     pub contents: Vec<String>,
-    /// Files of which the digest is enough.
-    pub digests: Vec<String>,
 }
 
 /// What to look at on a host with these settings.
@@ -66,10 +62,10 @@ pub fn watched(settings: &Settings) -> Watched {
     if settings.conf_mode == ConfMode::Include {
         contents.push(settings.include_file.to_string());
     }
+    contents.push(settings.keys_file.to_string());
     Watched {
         keysdir: settings.keysdir.to_string(),
         contents,
-        digests: vec![settings.keys_file.to_string()],
     }
 }
 
@@ -191,16 +187,10 @@ impl DesiredHost {
         plan
     }
 
-    /// The same for a daemon that can be told what changes while it runs, with its control key: it is not restarted where
-    /// telling is enough.
-    pub fn plan_telling(
-        &mut self,
-        observed: &Observed,
-        daemon: Implementation,
-        control: &Control,
-    ) -> HostPlan {
+    /// The same, with the daemon told what changes while it runs where that is enough.
+    pub fn plan_telling(&mut self, observed: &Observed, told: &Told<'_>) -> HostPlan {
         let mut plan = self.plan(observed);
-        follow::instead(&mut plan, self, observed, daemon, control);
+        tell::instead(&mut plan, self, observed, told);
         plan
     }
 }

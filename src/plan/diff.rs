@@ -100,6 +100,7 @@ pub fn diff(desired: &Desired, observed: &Observed, lines: &ConfLines) -> HostPl
     if let Some(command) = desired.restart.as_ref().filter(|_| restart) {
         actions.push(Action::Restart {
             command: command.clone(),
+            because: None,
         });
     }
     // Only where something changes anyway: what is left over for a while does no harm.

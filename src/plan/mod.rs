@@ -8,12 +8,12 @@ mod compare;
 mod conf_diff;
 mod desired;
 mod diff;
-pub mod follow;
 mod foreign;
 mod key_file;
 mod model;
 pub mod order;
 pub mod render;
+pub mod tell;
 
 pub use actions::*;
 pub use compare::Moved;

@@ -113,6 +113,7 @@ mod tests {
     fn host(name: &str, wave: u32, changes: bool) -> HostPlan {
         let restart = Action::Restart {
             command: "true".into(),
+            because: None,
         };
         HostPlan {
             host: name.into(),

@@ -184,8 +184,11 @@ fn block(host: &HostPlan) -> String {
     }
     for action in &host.actions {
         match action {
-            Action::Restart { command } => {
+            Action::Restart { command, because } => {
                 let _ = writeln!(out, "    restart: {command}");
+                if let Some(why) = because {
+                    let _ = writeln!(out, "      not told while it runs: {why}");
+                }
             }
             Action::Tell { changes, .. } => {
                 let _ = writeln!(out, "    goes on, and is told: {}", changes.join("; "));

@@ -20,9 +20,12 @@ pub struct Fare {
     pub hosts: Vec<String>,
     /// The daemon is restarted.
     pub restarts: bool,
-    /// The daemon goes on, and makes an association anew meanwhile.
+    /// The daemon goes on, and is told what changes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
+    /// Why it is restarted though only what it could be told changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
     /// Without any proven server from its restart on; `None`: it needs none, or is not restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven: Option<Gap>,
@@ -51,7 +54,8 @@ pub fn fares(inventory: &Inventory, analysis: &Analysis, hosts: &[HostPlan], bat
             let restarts = plan.restarts();
             let told = !plan.told().is_empty();
             let gaps = gap::of_node(inventory, graph, &certificates, node);
-            let anew = gaps.map(|(_, all)| all).filter(|_| told);
+            let exchange = plan.told().iter().any(|line| line.contains(" autokey"));
+            let anew = gaps.map(|(_, all)| all).filter(|_| exchange);
             let gaps = gaps.filter(|_| restarts);
             // A clock of its own sets the time without any server.
             let clock = graph.member(node).clock;
@@ -66,7 +70,8 @@ pub fn fares(inventory: &Inventory, analysis: &Analysis, hosts: &[HostPlan], bat
                 hosts: vec![name.clone()],
                 restarts,
                 told,
-                unproven: unproven.or(anew.map(|_| gap::NONE)),
+                untold: plan.untold().map(str::to_owned),
+                unproven: unproven.or(told.then_some(gap::NONE)),
                 complete: gaps
                     .filter(|(first, all)| all > first && !clock)
                     .map(|(_, all)| all)
@@ -92,6 +97,7 @@ fn alike(one: &Fare, other: &Fare) -> bool {
             fare.batch,
             fare.restarts,
             fare.told,
+            fare.untold.clone(),
             fare.unproven,
             fare.complete,
             fare.clients,
@@ -132,7 +138,9 @@ pub fn text(fares: &[Fare]) -> String {
 
 fn fate(fare: &Fare) -> String {
     let mut parts = Vec::new();
-    if let Some(all) = fare.complete.filter(|_| fare.told) {
+    if fare.told && fare.complete.is_none() {
+        parts.push("no gap: takes the new keys while it runs".to_owned());
+    } else if let Some(all) = fare.complete.filter(|_| fare.told) {
         parts.push(format!(
             "no gap: asks one server anew while another proves the time, done after {}",
             time(all)
@@ -156,6 +164,7 @@ fn fate(fare: &Fare) -> String {
         }
         parts.push(words);
     }
+    parts.extend(fare.untold.as_ref().map(|why| format!("not told: {why}")));
     parts.join("; ")
 }
 

@@ -10,7 +10,8 @@ use crate::trail::Analysis;
 use crate::trail::graph::{Node, Role, TrailGraph, Who};
 use std::collections::{HashMap, HashSet};
 
-/// The same batches, each split where two of its restarting hosts serve the same host, or one serves the other.
+/// The same batches, each split where two of its restarting hosts serve the same host, or one serves the other. Who is told
+/// counts as one that restarts: that is what comes of it where the daemon does not take it.
 pub fn apart(
     inventory: &Inventory,
     graph: &TrailGraph,
@@ -19,7 +20,7 @@ pub fn apart(
 ) -> Vec<Batch> {
     let restarting: HashSet<&str> = hosts
         .iter()
-        .filter(|host| host.restarts())
+        .filter(|host| host.begins_anew())
         .map(|host| host.host.as_str())
         .collect();
     batches

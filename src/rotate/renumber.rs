@@ -250,12 +250,13 @@ impl Holders {
         }
     }
 
-    /// Servers hold and trust one more, and so does who trusts the first for whomever asks with it.
+    /// Servers hold and trust one more, and so does who trusts the first for whomever asks with it, or takes orders by it: those
+    /// of a change are given with the key of before it.
     fn trust(&self, inventory: &mut Inventory, first: u32, more: u32) {
         let servers = self.servers.iter().map(|&server| inventory.host(server).entry);
         let trusting = self.users.iter().copied().filter(|entry| {
             let settings = &inventory.entries[entry.0 as usize].settings;
-            settings.trusted_keys.contains(&first)
+            settings.trusted_keys.contains(&first) || settings.control_key == Some(first)
         });
         let entries: BTreeSet<EntryId> = servers.chain(trusting).collect();
         for entry in entries {

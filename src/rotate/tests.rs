@@ -148,6 +148,7 @@ fn restarting(inventory: &Inventory, analysis: &Analysis) -> Vec<HostPlan> {
             wave: analysis.depth(id),
             actions: vec![Action::Restart {
                 command: "true".into(),
+                because: None,
             }],
             warnings: Vec::new(),
         })

@@ -2,12 +2,15 @@
 //! the key that was minted and refuse another one.
 
 mod asks;
+#[path = "../common/mod.rs"]
+mod common;
 mod daemon;
 mod fleet;
-#[path = "../common/held.rs"]
-mod held;
+#[path = "../interop/network.rs"]
+mod hosts;
 mod namespace;
 mod rotation;
+mod told;
 #[path = "../common/unpacked.rs"]
 mod unpacked;
 

@@ -3,7 +3,7 @@
 //! A process in there has no right over anything outside, not even as root: the kernel refuses it this machine's
 //! clock and networks. So the daemons need no trust, and the tests no root where user namespaces are permitted.
 
-use crate::held::{self, Held};
+use crate::common::held::{self, Held};
 use std::process::{Child, Command, Stdio};
 
 /// A network as long as this lives.

@@ -4,6 +4,9 @@
 //! `ForceCommand`, without the right to set a clock. When the test goes, however it does, the first process of
 //! each host ends, and with it the kernel ends all others there.
 
+// The tests with chrony and NTPsec use a part of it.
+#![allow(dead_code)]
+
 use crate::common::Lab;
 use crate::common::held::{self, Held};
 use std::fs;

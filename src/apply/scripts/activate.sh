@@ -5,7 +5,7 @@
 # is there to answer any more.
 # The manifest's verbs: link (OLD and NEW are targets), unlink (OLD the target), conf (OLD and NEW are digests),
 # mode, owner (NEW is it), restart (INDEX is the command), tell (INDEX is a command that tells the
-# running daemon, in place of the restart as long as that goes well), retire (a file that goes when all is well; OLD its digest).
+# running daemon; it is restarted only where that fails), retire (a file that goes when all is well; OLD its digest).
 # OLD is empty for what is not there yet.
 
 main() {
@@ -24,12 +24,12 @@ main() {
         trap '' HUP INT TERM PIPE
         take_up
     fi
-    if [ -n "$tell" ] && [ -n "$todo" ]; then
+    if [ -n "$restart" ]; then
         [ -z "$guard" ] || echo "since $(date +%s)"
-        run "$tell" || go_back 'the running daemon did not take the change'
-    elif [ -n "$restart" ]; then
-        [ -z "$guard" ] || echo "since $(date +%s)"
-        restart || go_back "the restart command failed with exit status $status"
+        # Files that were in place before may be other ones than the running daemon has read.
+        if [ -z "$tell" ] || [ -z "$todo" ] || ! run tell "$tell"; then
+            restart || go_back "the restart command failed with exit status $status"
+        fi
     fi
     [ -z "$guard" ] || hold
     retire

@@ -168,25 +168,25 @@ back() {
 
 # The command's own output goes into the answer, whatever comes of it. Its exit status is ours, in $status.
 restart() {
-    run "$restart"
+    run restart "$restart"
 }
 
-run() { # COMMAND
+run() { # WORD COMMAND
     # A daemon that is started here must not keep our streams open, nor inherit what we ignore.
     (
         trap - HUP INT TERM PIPE
         umask "$before_umask"
         unset LC_ALL
-        command=$stage/$1
+        command=$stage/$2
         cd / && exec sh "$command"
     ) >output 2>&1 </dev/null 3<&-
     status=$?
     if [ -s output ]; then
-        printf 'restart %d %d\n' "$status" "$(wc -c <output)"
+        printf '%s %d %d\n' "$1" "$status" "$(wc -c <output)"
         cat output
         echo
     else
-        printf 'restart %d 0\n\n' "$status"
+        printf '%s %d 0\n\n' "$1" "$status"
     fi
     return "$status"
 }

@@ -1,0 +1,84 @@
+//! What a rotation would do, shown before it is done: the plan, and what each daemon does meanwhile.
+
+use super::args::Format;
+use super::fleet::Fleet;
+use super::out::Out;
+use super::planning::Planned;
+use super::rollout::RolloutArgs;
+use super::rotating::ChangeArgs;
+use super::stored::{self, Stored};
+use super::{Answer, Failure, outcome, plan};
+use crate::plan::{Plan, render};
+use crate::rotate::between::{self, Fare};
+use serde::Serialize;
+use std::path::Path;
+
+/// A plan and what daemons do while it is carried out.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    stored: Stored<'a>,
+    between: &'a [Fare],
+}
+
+/// Plans and shows; with `output`, keeps the plan for `apply`.
+pub fn show(
+    fleet: &Fleet,
+    change: &ChangeArgs,
+    output: Option<&Path>,
+    out: &mut Out,
+) -> Result<Answer, Failure> {
+    let planned = plan::make(fleet, out)?;
+    show_planned(fleet, &planned, change, output, out)
+}
+
+/// The same for a plan that is made.
+pub fn show_planned(
+    fleet: &Fleet,
+    planned: &Planned,
+    change: &ChangeArgs,
+    output: Option<&Path>,
+    out: &mut Out,
+) -> Result<Answer, Failure> {
+    let fares = fares(fleet, &change.rollout, &planned.plan);
+    let stored = Stored {
+        from: fleet.source.clone(),
+        plan: &planned.plan,
+    };
+    match change.format {
+        Format::Text => {
+            out.bytes(render::text(&planned.plan).as_bytes())?;
+            out.bytes(format!("\n{}", between::text(&fares)).as_bytes())?;
+        }
+        form => out.value(
+            &Shown {
+                stored: stored.clone(),
+                between: &fares,
+            },
+            form,
+        )?,
+    }
+    if !planned.missed.is_empty() {
+        out.stderr(&outcome::missed(&planned.missed));
+    }
+    if change.dry_run {
+        out.note("A dry run: nothing was kept in the vault, and no host was changed. Filestamps will be later ones.");
+    }
+    if let Some(path) = output {
+        stored::write(path, &stored)?;
+        out.note(&format!(
+            "Minted, and changed on no host yet. Plan written: carry it out with `keytrail apply {}`",
+            path.display()
+        ));
+    }
+    Ok(if planned.missed.is_empty() {
+        Answer::Yes
+    } else {
+        Answer::No
+    })
+}
+
+fn fares(fleet: &Fleet, how: &RolloutArgs, plan: &Plan) -> Vec<Fare> {
+    let batches = fleet.rollout(how, &plan.hosts).batches;
+    between::fares(&fleet.inventory, &fleet.analysis, &plan.hosts, &batches)
+}

@@ -1,0 +1,199 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2317 # lines that call these functions follow, made for the host
+# Tells a running daemon what has changed in its files, and asks whether it has taken it: what it says to an order
+# ("Config Succeeded", "200 OK") is no proof. Ends with 1 and the reason where it has not.
+#
+# $keys is the key file as the daemon knows it, below $root; $control the key that ntpd takes orders by. The secret of that
+# is read from the key file and goes to ntpq by its standard input.
+
+LC_ALL=C
+export LC_ALL
+at=127.0.0.1
+nl='
+'
+
+no() { # WHY
+    printf '%s\n' "$1"
+    exit 1
+}
+
+# Whether the daemon, which may have dropped its privileges, can still open the key file: chronyd loses all keys when it
+# cannot, ntpd stays with the old ones, and neither says so.
+readable() { # PROCESS
+    [ -r /proc/self/stat ] || no 'this system does not say as whom the daemon runs'
+    found=''
+    own=$(readlink /proc/self/ns/net 2>/dev/null) || own=''
+    for dir in /proc/[0-9]*; do
+        { IFS= read -r stat <"$dir/stat"; } 2>/dev/null || continue
+        case $stat in
+            *"($1) "*) ;;
+            *) continue ;;
+        esac
+        # A container's daemon is another host's.
+        net=$(readlink "$dir/ns/net" 2>/dev/null) || net=$own
+        [ "$net" = "$own" ] || continue
+        found=yes
+        user='' groups=' '
+        while read -r word first second rest; do
+            case $word in
+                Uid:) user=$second ;;
+                Gid:) groups="$groups$second " ;;
+                Groups:) groups="$groups$first $second $rest " ;;
+            esac
+        done <"$dir/status"
+        [ "$user" != 0 ] || continue
+        may r "$root$keys"
+        place=$root${keys%/*}
+        while [ -n "$place" ]; do
+            may x "$place"
+            place=${place%/*}
+        done
+    done
+    [ -n "$found" ] || no "no $1 runs here"
+}
+
+may() { # r|x PATH
+    # shellcheck disable=SC2012 # no name is read from it
+    read -r mode links owner group rest <<END
+$(ls -ldnL "$2" 2>/dev/null)
+END
+    case "$owner $groups" in
+        "$user "*) part=${mode#?} ;;
+        *" $group "*) part=${mode#????} ;;
+        *) part=${mode#???????} ;;
+    esac
+    case $1$part in
+        rr* | x??[xst]*) ;;
+        *) no "it runs as user $user, who cannot read $2 (file_group)" ;;
+    esac
+}
+
+# --- ntpd of ntp.org and NTPsec
+
+# The lines by which ntpq of ntp.org learns the key: raw bytes, for it takes no digits.
+login() {
+    while read -r id kind value rest; do
+        [ "$id" = "$control" ] || continue
+        printf 'keyid %s\nkeytype %s\npasswd\n' "$id" "$kind"
+        if [ "${#value}" -gt 20 ]; then
+            while [ "${#value}" -gt 1 ]; do
+                digits=${value%"${value#??}"} value=${value#??}
+                # shellcheck disable=SC2059 # an octal number is meant
+                printf "\\$(printf %03o "0x$digits")"
+            done
+        else
+            printf %s "$value"
+        fi
+        echo
+    done <"$root$keys"
+}
+
+# It would ask a terminal for the key rather than read its input.
+without_terminal() { # COMMAND…
+    if command -v setsid >/dev/null 2>&1; then
+        setsid "$@"
+    elif (: </dev/tty) 2>/dev/null; then
+        echo 'ntpq would ask the terminal for the control key'
+    else
+        "$@"
+    fi
+}
+
+order() { # CONFIGURATION
+    case $daemon in
+        ntpsec) answer=$(ntpq -n -k "$root$keys" -a "$control" -c ":config $1" "$at" 2>&1 </dev/null) ;;
+        *) answer=$({ login && printf ':config %s\n' "$1"; } | without_terminal ntpq -n "$at" 2>&1) ;;
+    esac
+    case $answer in
+        *'Config Succeeded'*) ;;
+        *) no "it does not take '${1%% *}': ${answer:-no answer}" ;;
+    esac
+}
+
+ask() { # QUESTION
+    ntpq -n -c "$1" "$at" 2>&1 </dev/null
+}
+
+begin_ntpd() {
+    command -v ntpq >/dev/null 2>&1 || no 'ntpq is not installed'
+    case $(ask 'rv 0 version') in
+        *version=*) return ;;
+    esac
+    at=::1
+    case $(ask 'rv 0 version') in
+        *version=*) ;;
+        *) no 'no ntpd answers ntpq here' ;;
+    esac
+}
+
+# What it says of its association with that address, a word a line; nothing where there is none.
+association() { # ADDRESS
+    ask as | while read -r index id rest; do
+        case $index:$id in
+            *[!0-9:]* | : | :* | *:) continue ;;
+        esac
+        # shellcheck disable=SC2020 # characters are meant
+        words=$nl$(ask "rv $id" | tr -s ' ,\r\n"' '\n\n\n\n\n')$nl
+        case $words in
+            *"${nl}srcadr=$1$nl"* | *"${nl}srchost=$1$nl"* | *"${nl}srchost=$nl$1$nl"*)
+                printf '%s\n' "$words"
+                break
+                ;;
+        esac
+    done
+}
+
+# Names are looked up by the daemon in its own time.
+gone() { # ADDRESS
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        [ -n "$(association "$1")" ] || return 0
+        sleep 1
+    done
+    no "its association with $1 has stayed"
+}
+
+made_ntpd() { # ADDRESS VARIABLE=VALUE…
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        words=$nl$(association "$1")$nl lacks=''
+        [ "$words" != "$nl$nl" ] || lacks='no such association'
+        for word; do
+            [ "$word" = "$1" ] && continue
+            case $words in
+                *"$nl$word$nl"* | *"$nl${word%%=*}=$nl${word#*=}$nl"*) ;;
+                *) lacks=${lacks:-$word} ;;
+            esac
+        done
+        [ -n "$lacks" ] || return 0
+        sleep 1
+    done
+    no "its association with $1 is not as ordered ($lacks)"
+}
+
+# --- chronyd
+
+begin_chronyd() {
+    command -v chronyc >/dev/null 2>&1 || no 'chronyc is not installed'
+}
+
+tell() { # COMMAND
+    answer=$(chronyc -n "$1" 2>&1 </dev/null)
+    case $answer in
+        *'200 OK'*) ;;
+        *) no "it does not take '${1%% *}': ${answer:-no answer}" ;;
+    esac
+}
+
+# Type 0: the id is not among the keys it has read.
+has_keys() {
+    chronyc -n -c authdata 2>/dev/null </dev/null >/dev/null || no 'chronyc authdata does not answer'
+    lacking=$(chronyc -n -c authdata 2>/dev/null </dev/null | while IFS=, read -r name mode id type rest; do
+        [ "$mode:$type" != SK:0 ] || printf ' %s' "$id"
+    done)
+    [ -z "$lacking" ] || no "it has no key$lacking"
+}
+
+made_chronyd() { # KEY
+    case $nl$(chronyc -n -c authdata 2>/dev/null </dev/null | cut -d , -f 2,3)$nl in
+        *"${nl}SK,$1$nl"*) ;;
+        *) no "it has no source with key $1" ;;
+    esac
+}

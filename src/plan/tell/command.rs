@@ -1,0 +1,104 @@
+//! What is told, as a shell command for the host.
+
+use super::Change;
+use crate::inventory::Implementation;
+use std::fmt::Write as _;
+
+/// What a running daemon is told, and how. Holds nothing secret: the control key is named, and its value is read on the host
+/// from the key file that was put there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telling {
+    /// Whose daemon.
+    pub daemon: Implementation,
+    /// The key ntpd takes orders by; chronyd takes them from root over its socket.
+    pub control: Option<u16>,
+    /// The key file, as the daemon names it.
+    pub keys: String,
+    /// The directory that stands for `/` on the host, or nothing.
+    pub root: String,
+    /// What, in this order.
+    pub changes: Vec<Change>,
+}
+
+impl Telling {
+    /// A POSIX shell command that gives the orders on the host and asks whether they were taken: what a daemon says to an order
+    /// is no proof ("Config Succeeded", "200 OK"). Ends with 1 and the reason on its standard output where one was not.
+    pub fn command(&self) -> String {
+        let chrony = self.daemon == Implementation::Chrony;
+        let (daemon, begin) = match self.daemon {
+            Implementation::Ntpsec => ("ntpsec", "begin_ntpd"),
+            Implementation::Chrony => ("chrony", "begin_chronyd"),
+            Implementation::NtpOrg | Implementation::Openvms => ("ntp.org", "begin_ntpd"),
+        };
+        let control = self.control.map_or(String::new(), |id| id.to_string());
+        let mut text = include_str!("../scripts/tell.sh").to_owned();
+        let _ = writeln!(
+            text,
+            "daemon={} control={} keys={} root={}\n{begin}",
+            quoted(daemon),
+            quoted(&control),
+            quoted(&self.keys),
+            quoted(&self.root)
+        );
+        for change in &self.changes {
+            let orders = match (change, chrony) {
+                (Change::Reread, true) => "readable chronyd\ntell rekey".to_owned(),
+                (Change::Reread, false) => format!(
+                    "readable ntpd\norder {}",
+                    quoted(&format!("keys \"{}\"", self.keys))
+                ),
+                (Change::Trust { ids }, false) => format!("order {}", quoted(&format!("trustedkey {ids}"))),
+                (Change::Control { id }, false) => format!("order {}", quoted(&format!("controlkey {id}"))),
+                (Change::Trust { .. } | Change::Control { .. }, true) => continue,
+                (Change::Anew { server, line }, true) => format!(
+                    "tell {}\ntell {}",
+                    quoted(&format!("delete {server}")),
+                    quoted(&format!("add {line}"))
+                ),
+                (Change::Anew { server, line }, false) => format!(
+                    "order {}\ngone {}\norder {}",
+                    quoted(&format!("unpeer {server}")),
+                    quoted(server),
+                    quoted(line)
+                ),
+            };
+            let _ = writeln!(text, "{orders}");
+        }
+        if chrony {
+            text.push_str("has_keys\n");
+        }
+        for change in &self.changes {
+            if let Change::Anew { server, line } = change {
+                let _ = writeln!(text, "{}", made(server, line, chrony));
+            }
+        }
+        text
+    }
+}
+
+/// The question whether the association of a line is there as ordered.
+fn made(server: &str, line: &str, chrony: bool) -> String {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let value = |option: &str| {
+        let at = words.iter().position(|word| *word == option)?;
+        words.get(at + 1)
+    };
+    if chrony {
+        return value("key").map_or_else(|| ":".to_owned(), |key| format!("made_chronyd {}", quoted(key)));
+    }
+    let mut ask = format!("made_ntpd {}", quoted(server));
+    for (option, variable) in [("key", "keyid"), ("ident", "ident")] {
+        if let Some(value) = value(option) {
+            let _ = write!(
+                ask,
+                " {}",
+                quoted(&format!("{variable}={}", value.trim_matches('"')))
+            );
+        }
+    }
+    ask
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

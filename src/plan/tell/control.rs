@@ -1,0 +1,88 @@
+//! The key that an ntpd takes changes with.
+
+use super::{KeyFiles, Told, changes::lines};
+use crate::inventory::{Implementation, KeyType};
+use crate::plan::Observed;
+use crate::secret::Secret;
+use std::collections::BTreeSet;
+
+/// Longest key that a key file gives whole to the daemon, bytes (source of 4.2.8p15, `authreadkeys`).
+const LONGEST_KEY: usize = 32;
+
+/// The key that a daemon takes changes with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Its id: `controlkey`.
+    pub id: u32,
+    /// Its type.
+    pub kind: KeyType,
+    /// Its value.
+    pub key: Secret,
+}
+
+impl Control {
+    /// Whether this key can be used: ntpq of ntp.org takes its bytes as a line, and knows few types; NTPsec's reads them from the
+    /// key file.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub fn usable(&self, daemon: Implementation) -> Result<(), String> {
+        if daemon != Implementation::NtpOrg {
+            return Ok(());
+        }
+        if !matches!(
+            self.kind,
+            KeyType::Md5 | KeyType::Sha1 | KeyType::Ripemd160 | KeyType::Aes128Cmac
+        ) {
+            return Err(format!(
+                "ntpq cannot use a control key of type {}: MD5, SHA1 and AES-128-CMAC it can",
+                self.kind.as_str()
+            ));
+        }
+        let key = self.key.expose();
+        if key.len() > LONGEST_KEY || key.iter().any(|byte| [0, b'\n', b'\r'].contains(byte)) {
+            return Err(format!(
+                "ntpq cannot be given control key {}, one byte of which ends a line: rotate it (keytrail rotate symmetric), or use type MD5",
+                self.id
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The id by which the running daemon takes orders. `Err`: why none can be given.
+pub(super) fn of_running(
+    observed: &Observed,
+    keys: &KeyFiles,
+    told: &Told<'_>,
+    changed: &BTreeSet<u16>,
+) -> Result<u16, String> {
+    let confs = observed.conf.iter().filter(|(path, _)| *path != told.keys_file);
+    let mut words = confs
+        .filter_map(|(_, content)| lines(content).ok())
+        .flatten()
+        .filter_map(|line| line.strip_prefix("controlkey"))
+        .filter(|rest| rest.starts_with([' ', '\t']));
+    let Some(id) = words.next_back() else {
+        return Err(
+            "it has no control key, with which a running ntpd is told (keys: { control: ID })".to_owned(),
+        );
+    };
+    let id = id.trim();
+    let known = id.parse().ok();
+    let key = keys.after.keys.iter().map(|(_, key)| key);
+    let Some(key) = key.clone().find(|key| Some(key.id) == known) else {
+        return Err(format!("its control key {} goes", id.escape_debug()));
+    };
+    // It would be asked with the new value before it has read it.
+    if changed.contains(&key.id) {
+        return Err(format!("its control key {} changes under its own id", key.id));
+    }
+    let control = Control {
+        id: key.id.into(),
+        kind: key.kind,
+        key: key.secret.clone(),
+    };
+    control.usable(told.daemon)?;
+    Ok(key.id)
+}
