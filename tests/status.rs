@@ -103,6 +103,75 @@ fn the_fleet_at_a_glance() {
 }
 
 #[test]
+fn what_was_seen_before_the_last_change_shows_nothing() {
+    let site = Site::new();
+    assert_eq!(site.keytrail("apply", &[]).0, 0);
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let seen = |good| keytrail::vault::Verified {
+        at: now,
+        level: "auth".to_owned(),
+        good,
+        detail: "error 114".to_owned(),
+    };
+    // As `verify` would keep it, which needs no key either.
+    let path = site.dir().join("fleet.vault");
+    let (good, bad) = (seen(true), seen(false));
+    keytrail::vault::Vault::open_locked(&path)
+        .and_then(|mut vault| vault.set_verified([("mort", &good), ("macabre", &good), ("leaf01", &bad)]))
+        .expect("kept");
+    let (status, said) = site.keytrail("status", &["--offline", "--format", "json", "--quiet"]);
+    assert_eq!(status, 1, "{said}");
+    let found = json(&said);
+    assert_eq!(host(&found, "mort")["verified"]["before_last_change"], false);
+    assert_eq!(
+        host(&found, "leaf01")["trouble"].to_string(),
+        "[\"when last asked: error 114\"]"
+    );
+
+    // Moments are known to the second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    site.edit("lifetime: 365d", "lifetime: 200d");
+    let (status, said) = site.keytrail("apply", &["--on", "mort,leaf01"]);
+    assert_eq!(status, 0, "{said}");
+    let (status, said) = site.keytrail("status", &["--offline", "--format", "json", "--quiet"]);
+    assert_eq!(status, 1, "{said}");
+    let found = json(&said);
+    assert_eq!(host(&found, "mort")["verified"]["before_last_change"], true);
+    assert_eq!(host(&found, "macabre")["verified"]["before_last_change"], false);
+    assert_eq!(
+        host(&found, "leaf01")["trouble"].to_string(),
+        "[\"when last asked, before its last change: error 114\"]"
+    );
+    let order: Vec<&str> = found["hosts"]
+        .as_array()
+        .expect("hosts")
+        .iter()
+        .filter_map(|row| row["host"].as_str())
+        .collect();
+    assert_eq!(
+        (order.first(), order.last()),
+        (Some(&"leaf01"), Some(&"macabre")),
+        "{said}"
+    );
+    let (_, said) = site.keytrail("status", &["--offline", "--on", "mort,macabre"]);
+    assert!(
+        said.contains("just now, well, before the last change")
+            && said.contains(
+                "nothing wrong is known, but the daemon of 1 host was not asked since its last change (keytrail verify)."
+            ),
+        "{said}"
+    );
+    let (_, said) = site.keytrail("status", &["--offline", "--format", "prometheus"]);
+    for line in [
+        "keytrail_host_verified_current{host=\"mort\"} 0",
+        "keytrail_host_verified_current{host=\"macabre\"} 1",
+        "keytrail_host_verified_current{host=\"leaf02\"} 0",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+#[test]
 fn metrics_are_written_whole() {
     let site = Site::new();
     assert_eq!(site.keytrail("apply", &[]).0, 0);

@@ -138,7 +138,7 @@ impl Page {
         let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
         written
             .and_then(|()| vault.record(run, &unchanged))
-            .and_then(|()| vault.set_verified(seen.iter().map(|(host, seen)| (host.as_str(), seen))))
+            .and_then(|()| remember(&mut vault, run, seen))
             .and_then(|()| vault.end_run(run, &super::outcome::counts(report), when::now()))
             .map_err(|error| {
                 vault_failure(
@@ -147,6 +147,25 @@ impl Page {
                 )
             })
     }
+}
+
+/// Keeps what daemons were seen to do. A change settles because its daemon was seen to be well, a moment later than that
+/// was seen: it must not look like a change that nobody has looked at.
+fn remember(vault: &mut Vault, run: RunId, seen: &[(String, vault::Verified)]) -> Result<(), vault::Error> {
+    let settled: HashMap<String, i64> = vault
+        .results(run)?
+        .into_iter()
+        .filter(|result| result.outcome == vault::Outcome::Applied)
+        .map(|result| (result.host, result.at))
+        .collect();
+    let seen: Vec<(&str, vault::Verified)> = seen
+        .iter()
+        .map(|(host, seen)| {
+            let at = settled.get(host).map_or(seen.at, |&at| at.max(seen.at));
+            (host.as_str(), vault::Verified { at, ..seen.clone() })
+        })
+        .collect();
+    vault.set_verified(seen.iter().map(|(host, seen)| (*host, seen)))
 }
 
 impl apply::Progress for Journal {
@@ -229,5 +248,58 @@ pub fn host_lock(vault: &Path, command: &str) -> HostLock {
             vault::operator(),
             when::rfc3339(when::now())
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vault::KeySource;
+
+    #[test]
+    fn a_change_that_settled_because_it_was_seen_well_counts_as_seen_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = dir.path().join("key.agekey");
+        vault::create_identity(&identity).unwrap();
+        let key = KeySource::File(identity);
+        let mut vault = Vault::create(&dir.path().join("fleet.vault"), &key, &[]).unwrap();
+        let run = vault
+            .start_run(&vault::Run {
+                command: "apply",
+                operator: "ann@controller",
+                generation: None,
+                started: 90,
+            })
+            .unwrap();
+        let result = |host: &str, outcome| HostResult {
+            host: host.to_owned(),
+            outcome,
+            generation: None,
+            detail: String::new(),
+            at: 100,
+        };
+        let ended = [
+            result("well", vault::Outcome::Applied),
+            result("late", vault::Outcome::Applied),
+            result("back", vault::Outcome::RolledBack),
+        ];
+        vault.record(run, &ended).unwrap();
+        let seen = |host: &str, at| {
+            let seen = vault::Verified {
+                at,
+                level: "auth".to_owned(),
+                good: host != "back",
+                detail: String::new(),
+            };
+            (host.to_owned(), seen)
+        };
+        let all = [seen("well", 98), seen("late", 103), seen("back", 98)];
+        remember(&mut vault, run, &all).unwrap();
+        let verified = vault.verified().unwrap();
+        // What was seen on the host that went back is not what runs there now.
+        for (host, at) in [("well", 100), ("late", 103), ("back", 98)] {
+            assert_eq!(verified[host].at, at, "{host}");
+        }
+        assert_eq!(vault.changed().unwrap()["back"], 100);
     }
 }

@@ -255,6 +255,18 @@ impl Vault {
         Ok(rows.into_iter().collect())
     }
 
+    /// When each host was last changed, brought to a generation or taken back, as far as the journal still knows; Unix seconds.
+    /// Needs no key.
+    pub fn changed(&self) -> Result<HashMap<Box<str>, i64>> {
+        let rows = self.all(
+            "SELECT h.name, max(r.at) FROM results r JOIN hosts h ON h.id = r.host
+             WHERE r.outcome IN (?1, ?2) GROUP BY r.host",
+            (Outcome::Applied.word(), Outcome::RolledBack.word()),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// Where every host stands that was ever brought to a generation.
     pub fn applied(&self) -> Result<HashMap<Box<str>, Applied>> {
         let rows = self.all(

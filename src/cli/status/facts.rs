@@ -12,11 +12,15 @@ use crate::trail::needs::group_by_name;
 use crate::vault::{Applied, CertificateEnds, SecretKind, Vault, Verified};
 use std::collections::HashMap;
 
+/// How bad it is that a daemon was not well before what runs now was put in place: somebody should ask again.
+const BAD_BEFORE: u8 = 2;
+
 /// What the vault knows of hosts.
 pub(super) struct Facts<'p> {
     certificates: HashMap<Box<str>, CertificateEnds>,
     applied: HashMap<Box<str>, Applied>,
     verified: HashMap<Box<str>, Verified>,
+    changed: HashMap<Box<str>, i64>,
     waiting: HashMap<&'p str, &'p Pending>,
     early: HashMap<HostId, Early>,
 }
@@ -44,6 +48,7 @@ impl<'p> Facts<'p> {
             certificates: vault.certificates().map_err(cannot)?,
             applied: vault.applied().map_err(cannot)?,
             verified,
+            changed: vault.changed().map_err(cannot)?,
             waiting: hosts.collect(),
             early,
         })
@@ -69,6 +74,7 @@ impl<'p> Facts<'p> {
             certificate_days: None,
             drift: None,
             verified: self.verified.get(name).map(|seen| Seen {
+                before_last_change: self.changed.get(name).is_some_and(|&changed| seen.at < changed),
                 at: seen.at,
                 level: seen.level.clone(),
                 good: seen.good,
@@ -79,8 +85,13 @@ impl<'p> Facts<'p> {
             reached: None,
         };
         if let Some(seen) = row.verified.as_ref().filter(|seen| !seen.good) {
-            let said = format!("when last asked: {}", seen.detail);
-            row.add(5, said);
+            let (severity, when) = if seen.before_last_change {
+                (BAD_BEFORE, "when last asked, before its last change")
+            } else {
+                (5, "when last asked")
+            };
+            let said = format!("{when}: {}", seen.detail);
+            row.add(severity, said);
         }
         if let Some(pending) = self.waiting.get(name) {
             row.add(3, pending_words(pending));

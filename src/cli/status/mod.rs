@@ -106,6 +106,8 @@ struct Seen {
     at: i64,
     level: String,
     good: bool,
+    /// The host was changed since: it shows nothing about what runs there now.
+    before_last_change: bool,
     detail: String,
 }
 
@@ -196,6 +198,13 @@ fn has_sealed_states(path: &Path) -> bool {
 }
 
 impl Row {
+    /// Whether its daemon was asked about what runs there now.
+    fn asked(&self) -> bool {
+        self.verified
+            .as_ref()
+            .is_some_and(|seen| !seen.before_last_change)
+    }
+
     /// One more thing that is wrong.
     fn add(&mut self, severity: u8, trouble: String) {
         if severity > self.severity {
@@ -284,7 +293,10 @@ fn judge(status: &mut Status, mut looked: Looked, expiring: i64) {
             }
         }
     }
-    status.hosts.sort_by_key(|row| Reverse(row.severity));
+    // Of those without trouble, first the ones of which least is known.
+    status
+        .hosts
+        .sort_by_key(|row| (Reverse(row.severity), row.asked()));
 }
 
 /// What an apply would change, in a few words.

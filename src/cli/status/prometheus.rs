@@ -63,6 +63,13 @@ pub(super) fn text(status: &Status) -> String {
     );
     gauge(
         &mut text,
+        "keytrail_host_verified_current",
+        "Whether a host's daemon was asked since the host was last changed.",
+        rows,
+        |row| Some((String::new(), row.asked().into())),
+    );
+    gauge(
+        &mut text,
         "keytrail_host_trouble",
         "Whether anything is wrong with a host.",
         rows,

@@ -59,19 +59,27 @@ pub(super) fn text(status: &Status, color: bool) -> String {
 /// That nothing is wrong, as far as is known: files in their places prove no authentication.
 fn order(status: &Status) -> String {
     let never = status.hosts.iter().filter(|row| row.verified.is_none()).count();
-    match never {
-        0 => "all in order".to_owned(),
-        all if all == status.hosts.len() => {
-            "nothing wrong is known, but no daemon was ever asked (keytrail verify)".to_owned()
-        }
-        _ => format!(
-            "nothing wrong is known, but {} never asked (keytrail verify)",
-            if never == 1 {
-                "the daemon of 1 host was".to_owned()
-            } else {
-                format!("the daemons of {never} hosts were")
-            }
-        ),
+    let before = status.hosts.iter().filter(|row| !row.asked()).count() - never;
+    if never == status.hosts.len() && never > 0 {
+        return "nothing wrong is known, but no daemon was ever asked (keytrail verify)".to_owned();
+    }
+    let of = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("the daemon of 1 host was {what}")),
+        _ => Some(format!("the daemons of {count} hosts were {what}")),
+    };
+    let parts = [
+        of(never, "never asked"),
+        of(before, "not asked since its last change"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        "all in order".to_owned()
+    } else {
+        format!(
+            "nothing wrong is known, but {} (keytrail verify)",
+            parts.join(", and ")
+        )
     }
 }
 
@@ -119,9 +127,14 @@ fn cells(row: &Row, status: &Status, color: bool) -> Vec<Cell> {
     cells.push(Cell::new(match &row.verified {
         None => "never".to_owned(),
         Some(seen) => format!(
-            "{}, {}",
+            "{}, {}{}",
             ago(status.at - seen.at),
-            if seen.good { "well" } else { "BAD" }
+            if seen.good { "well" } else { "BAD" },
+            if seen.before_last_change {
+                ", before the last change"
+            } else {
+                ""
+            }
         ),
     }));
     let trouble = row.trouble.first().map_or("", String::as_str);
