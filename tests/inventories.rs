@@ -101,6 +101,7 @@ fn describe(inventory: &Inventory) -> String {
         writeln!(text, "{rule:?}").unwrap();
     }
     writeln!(text, "{:?}", inventory.policies).unwrap();
+    writeln!(text, "{:?}", inventory.expiring).unwrap();
     text
 }
 

@@ -90,6 +90,14 @@ fn the_fleet_at_a_glance() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
+    // The inventory says what is soon, the command line has the last word.
+    site.edit("version: 1\n", "version: 1\npolicy: { expiring: 400d }\n");
+    for (expiring, answer) in [(&[][..], 1), (&["--expiring", "10d"][..], 0)] {
+        let (status, said) = check(&[&["--fail-on", "warning"], expiring].concat());
+        assert_eq!(status, answer, "{said}");
+        let (status, said) = site.keytrail("status", &[&["--offline"], expiring].concat());
+        assert_eq!(status, answer, "{said}");
+    }
     let vault = site.dir().join("fleet.vault");
     fs::write(&vault, "no vault").expect("written");
     let (status, said) = check(&[]);

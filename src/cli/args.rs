@@ -1,5 +1,6 @@
 //! The command line: verbs, options, and the help that teaches by example.
 
+use crate::inventory::parse_days;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -179,18 +180,15 @@ pub struct Check {
     /// there is one]
     #[arg(long, value_name = "FILE")]
     pub vault: Option<PathBuf>,
-    /// Certificates that end within so many days are a finding
-    #[arg(long, value_name = "DAYS", default_value = "30d", value_parser = days)]
-    pub expiring: i64,
+    /// Certificates that end within so many days are a finding [default: the inventory's policy, else 30d]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub expiring: Option<i64>,
 }
 
 /// `30d`, `30`.
 pub fn days(text: &str) -> Result<i64, String> {
-    text.strip_suffix('d')
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .filter(|days| (0..=36_500).contains(days))
+    parse_days(text)
+        .map(i64::from)
         .ok_or_else(|| format!("'{text}' is no number of days (30d)"))
 }
 

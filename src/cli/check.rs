@@ -9,7 +9,7 @@ use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, Source};
 use crate::report::{self, Checked, Counts, Ranking, Roots};
 use crate::trail::failure;
-use crate::trail::rules::expiring::Ends;
+use crate::trail::rules::expiring::{Ends, soon};
 use crate::trail::{self, Analysis};
 use crate::vault::Vault;
 use std::path::PathBuf;
@@ -99,7 +99,7 @@ fn expiring(
         inventory,
         &ends,
         when::now(),
-        args.expiring,
+        args.expiring.unwrap_or_else(|| soon(inventory)),
         today,
     ))
 }

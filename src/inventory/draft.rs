@@ -2,7 +2,7 @@
 
 use super::model::{Policy, Source};
 use super::names::Names;
-use super::raw::{OneOrMany, RawFindingRule, RawGroup, RawHost, RawSettings, RawSymmetricKey};
+use super::raw::{RawFindingRule, RawGroup, RawHost, RawPolicy, RawSettings, RawSymmetricKey, RawThresholds};
 use super::yaml::{self, NodeId, Span, Tree, Visit, Walked};
 use crate::finding::{Finding, Place, SourceId, Step};
 use indexmap::IndexMap;
@@ -36,6 +36,8 @@ pub struct Draft {
     pub findings: Vec<(SourceId, usize, RawFindingRule)>,
     /// `policy`.
     pub policies: Vec<(Policy, Place)>,
+    /// The threshold of `expiring` in `policy`, days.
+    pub expiring: Option<(u16, Place)>,
     /// What is wrong so far.
     pub problems: Vec<Finding>,
     /// Something could not be read, so that a name that is not there may be no mistake.
@@ -227,13 +229,34 @@ impl Draft {
         }
     }
 
-    fn policy(&mut self, tree: &Tree<'_>, value: NodeId) {
-        let Some(OneOrMany(policies)) = self.keep(yaml::read::<OneOrMany<Policy>>(tree, value)) else {
+    fn policies(&mut self, tree: &Tree<'_>, value: NodeId) {
+        let policy = || vec![Step::from("policy")];
+        let yaml::Content::Sequence(items) = &tree.node(tree.resolve(value)).content else {
+            self.policy(tree, value, policy());
             return;
         };
-        for policy in policies {
-            let place = Place::value(tree.source, vec![Step::from("policy")]);
-            self.policies.push((policy, place));
+        for (i, &item) in tree.items(items).iter().enumerate() {
+            self.policy(tree, item, [policy(), vec![Step::from(i)]].concat());
+        }
+    }
+
+    fn policy(&mut self, tree: &Tree<'_>, value: NodeId, path: Vec<Step>) {
+        let place = Place::value(tree.source, path);
+        match self.keep(yaml::read::<RawPolicy>(tree, value)) {
+            None => {}
+            Some(RawPolicy::Named(policy)) => self.policies.push((policy, place)),
+            Some(RawPolicy::Thresholds(RawThresholds { expiring })) => match &self.expiring {
+                None => self.expiring = Some((expiring.0, place)),
+                Some((days, first)) => {
+                    let again = format!("`expiring` is {days} days already");
+                    self.problems.push(
+                        Finding::error("value-invalid", again)
+                            .at(place, "")
+                            .at(first.clone(), "here")
+                            .help("say it once: it holds for the whole inventory"),
+                    );
+                }
+            },
         }
     }
 }
@@ -253,7 +276,7 @@ impl Visit for Draft {
             }
             "symmetric_keys" => self.keys(tree, value),
             "findings" => self.finding_rules(tree, value),
-            "policy" => self.policy(tree, value),
+            "policy" => self.policies(tree, value),
             // Free for anchors and other tools.
             name if name.starts_with("x-") => {}
             name => self.problems.push(

@@ -28,7 +28,7 @@ pub use locate::{Spot, locate};
 pub use mistakes::MISTAKES;
 pub use model::*;
 pub use names::Names;
-pub use raw::parse_span;
+pub use raw::{parse_days, parse_span};
 pub use schema::schema;
 pub use select::{SelectError, select};
 pub use starter::STARTER;

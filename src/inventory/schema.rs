@@ -1,8 +1,7 @@
 //! The JSON Schema of inventories, for editors and for those who generate inventories. Made from the types that
 //! read them, so the two cannot differ.
 
-use super::model::Policy;
-use super::raw::{OneOrMany, RawFindingRule, RawGroup, RawHost, RawSettings, RawSymmetricKey};
+use super::raw::{OneOrMany, RawFindingRule, RawGroup, RawHost, RawPolicy, RawSettings, RawSymmetricKey};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -15,7 +14,7 @@ pub fn schema() -> Value {
     let host = both::<RawHost, RawSettings>(&mut generator);
     let key = generator.subschema_for::<RawSymmetricKey>();
     let rule = generator.subschema_for::<RawFindingRule>();
-    let policies = generator.subschema_for::<OneOrMany<Policy>>();
+    let policies = generator.subschema_for::<OneOrMany<RawPolicy>>();
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "keytrail inventory",

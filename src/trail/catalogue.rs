@@ -88,7 +88,7 @@ pub(super) fn judge(rule: &Rule, inventory: &Inventory, day: time::Date) -> Vec<
             latest: ends,
         })
     };
-    let ending = expiring::find(inventory, &ends, made, 30);
+    let ending = expiring::find(inventory, &ends, made, expiring::soon(inventory));
     let mut findings = analysis.findings;
     let more = failures.into_iter().chain(ending);
     findings.extend(more.filter(|finding| finding.code == rule.code));

@@ -15,6 +15,7 @@ use crate::apply::verify::Level;
 use crate::inventory::HostId;
 use crate::plan::{HostPlan, Summary};
 use crate::rotate::record::Pending;
+use crate::trail::rules::expiring::soon;
 use crate::vault::Vault;
 use clap::ValueEnum;
 use facts::Facts;
@@ -49,9 +50,9 @@ pub struct StatusArgs {
     /// Ask the daemons, too, instead of telling what they last said
     #[arg(long)]
     pub verify: bool,
-    /// Certificates that end within so many days are trouble
-    #[arg(long, value_name = "DAYS", default_value = "30d", value_parser = days)]
-    pub expiring: i64,
+    /// Certificates that end within so many days are trouble [default: the inventory's policy, else 30d]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub expiring: Option<i64>,
     /// Output
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
@@ -132,6 +133,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
         Loaded::Good(inventory, analysis) => (*inventory, *analysis),
         Loaded::Malformed => return Ok(Answer::Unusable),
     };
+    let expiring = args.expiring.unwrap_or_else(|| soon(&inventory));
     let path = fleet::vault_path(&args.fleet.vault, &paths);
     let mut vault = if args.offline && !has_sealed_states(&path) {
         Vault::open_locked(&path).map_err(|error| vault_failure("cannot open the vault", &error))?
@@ -184,7 +186,7 @@ pub fn run(args: &StatusArgs, out: &mut Out) -> Result<Answer, Failure> {
         hosts: rows,
         pending,
     };
-    judge(&mut status, looked, args.expiring);
+    judge(&mut status, looked, expiring);
     let good = status.hosts.iter().all(|row| row.trouble.is_empty());
     say(args, &status, out)?;
     Ok(if good { Answer::Yes } else { Answer::No })

@@ -57,6 +57,8 @@ pub struct Inventory {
     pub findings: Vec<FindingRule>,
     /// Policies the inventory demands of itself (`modern`, `fips`), with where each is demanded.
     pub policies: Vec<(Policy, Place)>,
+    /// Days within which the end of a certificate is a finding, if `policy` says.
+    pub expiring: Option<u16>,
 }
 
 /// One host.

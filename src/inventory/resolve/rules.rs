@@ -9,6 +9,7 @@ impl Resolver<'_> {
     /// Resolves `findings` and `policy`.
     pub fn rules(&mut self) {
         self.inventory.policies = std::mem::take(&mut self.draft.policies);
+        self.inventory.expiring = self.draft.expiring.take().map(|(days, _)| days);
         for (source, item, rule) in std::mem::take(&mut self.draft.findings) {
             let path = [Step::from("findings"), Step::from(item)];
             let place = Place::value(source, path.to_vec());

@@ -6,6 +6,14 @@ use crate::inventory::{HostEntry, HostId, Inventory};
 
 const DAY: i64 = 86_400;
 
+/// How many days are soon, unless the inventory or somebody who asks says otherwise.
+const SOON: u16 = 30;
+
+/// Days within which the end of a certificate is soon for this inventory.
+pub fn soon(inventory: &Inventory) -> i64 {
+    inventory.expiring.unwrap_or(SOON).into()
+}
+
 pub(super) const RULE: Rule = Rule {
     code: "expiring",
     severity: Severity::Warning,
@@ -15,8 +23,9 @@ pub(super) const RULE: Rule = Rule {
           six days at the latest. Nothing announces that day but its date.\n\n\
           `check` reads the dates from the vault beside the inventory, or from the one of `--vault FILE`, for which \
           it needs no key; without a vault it says nothing of them. It counts the certificate with which a host \
-          was last left, and says when a newer one only waits to be brought there. `--expiring DAYS` is how soon is \
-          soon (30 days unless told otherwise). A certificate that has ended is an error. A lifetime shorter than \
+          was last left, and says when a newer one only waits to be brought there. How soon is soon: 30 \
+          days, unless the inventory says `policy: { expiring: 60d }` (beside others: `policy: [modern, { expiring: \
+          60d }]`) or the command line `--expiring DAYS`, which wins. A certificate that has ended is an error. A lifetime shorter than \
           that is always soon, as in the sample, judged on the day its certificates were made.",
     source: "measured on 4.2.8p15: an expired certificate of a server",
     run: |_, _| {},
