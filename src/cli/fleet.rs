@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::rollout::RolloutArgs;
 use super::stored::Source;
 pub use super::vault::key::{lock_vault, open_vault, vault_failure, vault_path};
-use super::{Answer, Failure, when};
+use super::{Answer, Failure, runtime, when};
 use crate::apply::Rollout;
 use crate::digest::Digest;
 use crate::inventory::{self, Connection, HostId, Inventory};
@@ -81,6 +81,7 @@ pub type Record<'a> = &'a dyn Fn(&Work) -> (&'static str, Secret);
 
 /// Goes all the way, or says why not. `Err(answer)` inside: it has been said.
 pub fn prepare(args: &FleetArgs, format: Format, out: &mut Out) -> Result<Result<Fleet, Answer>, Failure> {
+    runtime::small_pages();
     let paths = load::paths(&args.inventory)?;
     let (inventory, analysis) = match load::load(&paths, format, out)? {
         Loaded::Good(inventory, analysis) => (inventory, analysis),
@@ -355,7 +356,11 @@ fn mint(
     for task in work.tasks() {
         *made.entry(word(task.what)).or_default() += 1;
     }
-    let texts: Vec<&str> = inventory.sources.iter().map(|source| &*source.text).collect();
+    let texts: Vec<&str> = inventory
+        .sources
+        .iter()
+        .map(|source| source.text.as_str())
+        .collect();
     let progress = Progress::new(out);
     let record = demand.record.map(|record| record(&work));
     let generation = mint::mint_with(
