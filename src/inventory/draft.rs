@@ -6,6 +6,8 @@ use super::raw::{RawFindingRule, RawGroup, RawHost, RawPolicy, RawSettings, RawS
 use super::yaml::{self, NodeId, Span, Tree, Visit, Walked};
 use crate::finding::{Finding, Place, SourceId, Step};
 use indexmap::IndexMap;
+use std::sync::Arc;
+use zeroize::Zeroize as _;
 
 /// Sections of an inventory.
 pub const SECTIONS: [&str; 8] = [
@@ -42,8 +44,8 @@ pub struct Draft {
     pub problems: Vec<Finding>,
     /// Something could not be read, so that a name that is not there may be no mistake.
     pub incomplete: bool,
-    /// Entries of `hosts` in the file being read.
-    patterns: Names,
+    /// Entries of `hosts` in the file being read: numbers in `hosts`.
+    pub patterns: Names,
 }
 
 /// `defaults`.
@@ -118,11 +120,10 @@ impl Draft {
         }
     }
 
-    /// The entry of `hosts` with this key in the file being read.
-    fn written(&self, pattern: &str) -> Option<&DraftHost> {
+    /// Whether `hosts` has this key in the file being read.
+    fn is_written(&self, pattern: &str) -> bool {
         let name_of = |host: u32| &*self.hosts[host as usize].pattern;
-        let number = self.patterns.find(pattern, name_of)?;
-        Some(&self.hosts[number as usize])
+        self.patterns.find(pattern, name_of).is_some()
     }
 
     fn version(&mut self, tree: &Tree<'_>, value: NodeId) {
@@ -199,7 +200,7 @@ impl Draft {
                     source: tree.source,
                     span,
                     group,
-                    settings: settings.map(Box::new),
+                    settings,
                 },
             );
         }
@@ -294,7 +295,7 @@ impl Visit for Draft {
     }
 
     fn merged_host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
-        if tree.text(key).is_none_or(|key| self.written(key).is_none()) {
+        if tree.text(key).is_none_or(|key| !self.is_written(key)) {
             self.host(tree, key, value);
         }
     }
@@ -304,8 +305,11 @@ impl Visit for Draft {
             return;
         };
         let span = tree.node(key).span;
-        if let Some(first) = self.written(&pattern) {
-            let (first, again) = (first.span.place(tree.source), span.place(tree.source));
+        let (hosts, number) = (&self.hosts, u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
+        let name_of = |host: u32| &*hosts[host as usize].pattern;
+        if let Err(first) = self.patterns.add(&pattern, number, name_of) {
+            let first = self.hosts[first as usize].span;
+            let (first, again) = (first.place(tree.source), span.place(tree.source));
             self.problems.push(yaml::duplicate_key(&pattern, first, again));
             return;
         }
@@ -317,27 +321,29 @@ impl Visit for Draft {
             source: tree.source,
             span,
             host,
-            settings: settings.map(Box::new),
+            settings,
         });
-        let number = u32::try_from(self.hosts.len() - 1).unwrap_or(u32::MAX);
-        let hosts = &self.hosts;
-        self.patterns.insert(number, |host| &hosts[host as usize].pattern);
     }
 }
 
-/// A source as it is kept: literal passwords made unreadable.
+/// A source as it is kept: literal passwords made unreadable. A text without any is not copied: it is a large part of what a
+/// large inventory takes.
 pub fn source(
     path: std::path::PathBuf,
-    text: &str,
+    mut text: String,
     secrets: &[std::ops::Range<usize>],
     whole: bool,
 ) -> Source {
-    let text = if !whole {
-        super::redact::mask_lines(text).into()
-    } else if secrets.is_empty() {
-        text.into()
-    } else {
-        super::redact::mask(text, secrets).into()
-    };
-    Source { path, text }
+    if !whole || !secrets.is_empty() {
+        let masked = if whole {
+            super::redact::mask(&text, secrets)
+        } else {
+            super::redact::mask_lines(&text)
+        };
+        std::mem::replace(&mut text, masked).zeroize();
+    }
+    Source {
+        path,
+        text: Arc::new(text),
+    }
 }

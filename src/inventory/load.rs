@@ -7,7 +7,7 @@ use crate::finding::{Finding, Place, SourceId};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroize;
+use std::sync::Arc;
 
 /// Why there is no inventory.
 #[derive(Debug)]
@@ -134,6 +134,8 @@ fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The files read so far.
 #[derive(Default)]
 struct Reading {
@@ -151,12 +153,11 @@ impl Reading {
                 return;
             }
         };
-        let (secrets, whole) = self.draft.add(source, body(&text));
-        self.sources
-            .push(draft::source(path, body(&text), &secrets, whole));
-        if !secrets.is_empty() || !whole {
-            text.zeroize();
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
         }
+        let (secrets, whole) = self.draft.add(source, &text);
+        self.sources.push(draft::source(path, text, &secrets, whole));
     }
 
     fn not_utf8(&mut self, source: SourceId, path: PathBuf, error: &std::string::FromUtf8Error) {
@@ -177,7 +178,7 @@ impl Reading {
                 .help("convert it, for instance with `iconv -f latin1 -t utf-8`"),
         );
         let text = String::from_utf8_lossy(error.as_bytes());
-        let text = redact::mask_lines(&text).into();
+        let text = Arc::new(redact::mask_lines(&text));
         self.sources.push(Source { path, text });
     }
 
@@ -191,11 +192,6 @@ impl Reading {
             Err(findings) => Err(LoadFailure::Invalid { sources, findings }),
         }
     }
-}
-
-/// A text without its byte order mark.
-fn body(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -257,7 +257,7 @@ hosts:
         };
         let source = Source {
             path: "x.yaml".into(),
-            text: TEXT.into(),
+            text: std::sync::Arc::new(TEXT.into()),
         };
         let spot = locate(&[source], &[&place])[0];
         let line = TEXT.lines().nth(spot.line as usize - 1).unwrap();

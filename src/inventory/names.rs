@@ -37,6 +37,36 @@ impl Names {
         }
     }
 
+    /// Gives a new name its number; or the number it has already.
+    ///
+    /// # Errors
+    /// The number of a name that is known.
+    pub fn add<'n>(&mut self, name: &str, number: u32, name_of: impl Fn(u32) -> &'n str) -> Result<(), u32> {
+        let hasher = &self.hasher;
+        let entry = self.numbers.entry(
+            hasher.hash_one(name),
+            |&other| name_of(other) == name,
+            |&other| hasher.hash_one(name_of(other)),
+        );
+        match entry {
+            Entry::Occupied(known) => Err(*known.get()),
+            Entry::Vacant(new) => {
+                new.insert(number);
+                Ok(())
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     /// Makes room for so many more. Without, growing hashes every name again.
     pub fn reserve<'n>(&mut self, more: usize, name_of: impl Fn(u32) -> &'n str) {
         let hasher = &self.hasher;
@@ -66,7 +96,12 @@ mod tests {
         assert_eq!(names.find("h7", name_of), Some(907));
         assert_eq!(names.find("h100", name_of), Some(100));
         assert_eq!(names.find("h900", name_of), None);
+        assert_eq!(names.len(), 900);
+        assert_eq!(names.add("h7", 1000, name_of), Err(907));
+        assert_eq!(names.add("h900", 1000, name_of), Ok(()));
+        assert_eq!(names.len(), 901);
         names.clear();
+        assert!(names.is_empty());
         assert_eq!(names.find("h7", name_of), None);
     }
 }

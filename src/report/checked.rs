@@ -146,7 +146,7 @@ mod tests {
     fn fingerprints(text: &str, findings: &[Finding]) -> Vec<String> {
         let sources = [Source {
             path: "x.yaml".into(),
-            text: text.into(),
+            text: std::sync::Arc::new(text.into()),
         }];
         let mut fingerprints = Fingerprints::new(&sources);
         let located = arrange(&sources, findings);

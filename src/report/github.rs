@@ -96,7 +96,7 @@ mod tests {
     fn nothing_in_a_finding_can_break_out_of_its_command() {
         let sources = [Source {
             path: "a,b:100%\n::warning::c.yaml".into(),
-            text: "hosts:\n  a: { group: b }\n".into(),
+            text: std::sync::Arc::new("hosts:\n  a: { group: b }\n".into()),
         }];
         let place =
             |steps: &[&str]| Place::value(SourceId(0), steps.iter().map(|&step| Step::from(step)).collect());

@@ -113,7 +113,7 @@ mod tests {
     fn says_everything_a_program_needs() {
         let source = Source {
             path: "campus.yaml".into(),
-            text: "hosts:\n  \"leaf[1-2]\": { servers: [mört, b] }\n".into(),
+            text: std::sync::Arc::new("hosts:\n  \"leaf[1-2]\": { servers: [mört, b] }\n".into()),
         };
         let path = ["hosts", "leaf[1-2]", "servers"]
             .map(Step::from)

@@ -227,7 +227,7 @@ mod tests {
     fn source(text: &str) -> Source {
         Source {
             path: "campus.yaml".into(),
-            text: text.into(),
+            text: std::sync::Arc::new(text.into()),
         }
     }
 

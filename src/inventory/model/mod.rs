@@ -35,7 +35,7 @@ pub struct Source {
     /// As the user named it.
     pub path: PathBuf,
     /// Its text, for showing lines.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
 }
 
 /// A whole inventory.

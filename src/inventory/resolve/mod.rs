@@ -86,10 +86,17 @@ impl<'s> Resolver<'s> {
         }
         let total = usize::try_from(total).unwrap_or_default();
         self.inventory.hosts.reserve_exact(total);
-        self.inventory.by_name.reserve(total, |_| "");
         self.inventory.entries.reserve_exact(hosts.len());
-        for host in &hosts {
-            self.expand(host);
+        // Where no entry is a range, and all are of one file, the entries' names are the hosts'.
+        let known = std::mem::take(&mut self.draft.patterns);
+        let is_known = [hosts.len(), total] == [known.len(); 2];
+        if is_known {
+            self.inventory.by_name = known;
+        } else {
+            self.inventory.by_name.reserve(total, |_| "");
+        }
+        for host in &mut hosts {
+            self.expand(host, is_known);
         }
         self.draft.hosts = hosts;
     }
@@ -124,7 +131,8 @@ impl<'s> Resolver<'s> {
         false
     }
 
-    fn expand(&mut self, host: &DraftHost) {
+    /// Makes an entry and its hosts; their names are all different where they are `known`. The pattern moves to the entry.
+    fn expand(&mut self, host: &mut DraftHost, known: bool) {
         let entry = EntryId(number(self.inventory.entries.len()));
         let first = number(self.inventory.hosts.len());
         let mut twice = None;
@@ -136,12 +144,15 @@ impl<'s> Resolver<'s> {
                 name: name.into(),
                 entry,
             });
+            if known {
+                return;
+            }
             if let Some(other) = by_name.insert(id.0, |host| &hosts[host as usize].name) {
                 twice.get_or_insert((Box::<str>::from(name), HostId(other)));
             }
         });
         let resolved = HostEntry {
-            pattern: host.pattern.clone(),
+            pattern: std::mem::take(&mut host.pattern),
             source: host.source,
             first: HostId(first),
             count: number(self.inventory.hosts.len()) - first,
@@ -168,7 +179,7 @@ impl<'s> Resolver<'s> {
         let mut layers = Layers::new(&mut self.draft, self.sources);
         for (at, host) in std::mem::take(&mut self.draft.hosts).into_iter().enumerate() {
             let DraftHost {
-                pattern,
+                pattern: _,
                 source,
                 host,
                 settings,
@@ -184,7 +195,8 @@ impl<'s> Resolver<'s> {
                 reference_clock,
                 tags,
             } = host;
-            let base = [Step::from("hosts"), Step::Key(pattern)];
+            let pattern = &self.inventory.entries[at].pattern;
+            let base = [Step::from("hosts"), Step::Key(pattern.clone())];
             let group =
                 group.and_then(|name| self.group_named(&name, source, &[&base[..], &[Step::from("group")]]));
             let resolved = layers.of_host(&mut self.draft.problems, group, source, &base, settings);

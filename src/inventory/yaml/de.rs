@@ -39,8 +39,8 @@ pub fn mapping(tree: &Tree<'_>, id: NodeId) -> Result<(), Finding> {
 }
 
 /// Reads a mapping whose fields are those of two structs. The second is `None` where none of its fields is
-/// there.
-pub fn read_both<A, B>(tree: &Tree<'_>, id: NodeId) -> Result<(A, Option<B>), Finding>
+/// there; it is large and mostly not, hence the box.
+pub fn read_both<A, B>(tree: &Tree<'_>, id: NodeId) -> Result<(A, Option<Box<B>>), Finding>
 where
     A: DeserializeOwned,
     B: DeserializeOwned,
@@ -55,7 +55,7 @@ where
     }
     let others = Others::All;
     let second = finish(tree, id, B::deserialize(De { tree, id, others }))?;
-    Ok((first, Some(second)))
+    Ok((first, Some(Box::new(second))))
 }
 
 fn finish<T>(tree: &Tree<'_>, id: NodeId, read: Result<T, Problem>) -> Result<T, Finding> {

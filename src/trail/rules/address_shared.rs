@@ -3,8 +3,7 @@
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use std::borrow::Cow;
 use std::hash::BuildHasher as _;
 
@@ -25,9 +24,9 @@ pub(super) const RULE: Rule = Rule {
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
     let hasher = DefaultHashBuilder::default();
-    // The first host at each place, by where it is reached. That itself is not kept: the texts of a million hosts
-    // are large.
-    let mut known: HashTable<HostId> = HashTable::with_capacity(inventory.hosts.len());
+    // Where a host is reached, as a number, and the host. Sorting these goes through memory from one end to the other; a
+    // table of a million hosts is looked up all over it, and the texts themselves are large.
+    let mut places: Vec<(u64, HostId)> = Vec::with_capacity(inventory.hosts.len());
     for entry in &inventory.entries {
         if entry.settings.connection == Connection::Export {
             continue;
@@ -36,24 +35,33 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             found.push(same_for_range(inventory, entry));
             continue;
         }
-        for host in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
+        let hosts = (entry.first.0..entry.first.0 + entry.count).map(HostId);
+        places.extend(hosts.map(|host| (hasher.hash_one(reached(inventory, host)), host)));
+    }
+    places.sort_unstable();
+    let mut again: Vec<(HostId, HostId)> = Vec::new();
+    for alike in places
+        .chunk_by(|one, other| one.0 == other.0)
+        .filter(|alike| alike.len() > 1)
+    {
+        // Two places may have one number.
+        let mut firsts: Vec<HostId> = Vec::new();
+        for &(_, host) in alike {
             let place = reached(inventory, host);
-            let entry = known.entry(
-                hasher.hash_one(&place),
-                |&other| reached(inventory, other) == place,
-                |&other| hasher.hash_one(reached(inventory, other)),
-            );
-            match entry {
-                Entry::Occupied(first) => {
-                    found.push(shared(inventory, *first.get(), host));
-                    break;
-                }
-                Entry::Vacant(new) => {
-                    new.insert(host);
-                }
+            match firsts.iter().find(|&&first| reached(inventory, first) == place) {
+                Some(&first) => again.push((host, first)),
+                None => firsts.push(host),
             }
         }
     }
+    again.sort_unstable();
+    // One of an entry says it all.
+    again.dedup_by_key(|(host, _)| inventory.host(*host).entry);
+    found.extend(
+        again
+            .into_iter()
+            .map(|(host, first)| shared(inventory, first, host)),
+    );
 }
 
 /// Address and port, login's own host alias, and root directory: what makes a place on the network.
