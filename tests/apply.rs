@@ -462,7 +462,7 @@ fn any_tool_for_digests_will_do() {
     let common = include_str!("../src/apply/scripts/common.sh");
     for tool in ["sha256sum", "shasum", "openssl"] {
         let text = format!(
-            "{common}\ncommand() {{ [ \"$2\" = {tool} ]; }}\nsums=$(digests \"$1\") && holds {digest} \"$1\""
+            "{common}\ncommand() {{ [ \"$2\" = {tool} ]; }}\ncheck \"$1\" && holds {digest} \"$1\""
         );
         let output = std::process::Command::new("sh")
             .args(["-c", &text, "sh"])
@@ -475,7 +475,7 @@ fn any_tool_for_digests_will_do() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let text = format!("{common}\ncommand() {{ false; }}\nsums=$(digests x)");
+    let text = format!("{common}\ncommand() {{ false; }}\ncheck x");
     let output = std::process::Command::new("sh")
         .args(["-c", &text])
         .output()

@@ -9,6 +9,7 @@
 # OLD is empty for what is not there yet.
 
 main() {
+    before_umask=$(umask)
     prepare
     prelude
     receive

@@ -15,7 +15,6 @@ nl='
 '
 
 prepare() {
-    before_umask=$(umask)
     umask 077
     LC_ALL=C
     export LC_ALL
@@ -61,22 +60,31 @@ peek() { # FILE
     [ ! -s "$1" ] || IFS= read -r word <"$1" || [ -n "$word" ]
 }
 
-# SHA-256 of files, one line "HEX NAME" each, with two spaces or " *" in between as the tool likes.
-digests() { # FILE…
+# Sets $digests to the command that prints SHA-256 of files, one line "HEX NAME" each, with two spaces or " *" in between
+# as the tool likes. Not a function that runs it: its answer is read, which would take a process more.
+digester() {
     if command -v sha256sum >/dev/null 2>&1; then
-        sha256sum -- "$@"
+        digests='sha256sum --'
     elif command -v shasum >/dev/null 2>&1; then
-        shasum -a 256 -- "$@"
+        digests='shasum -a 256 --'
     elif command -v sha256 >/dev/null 2>&1; then
-        sha256 -r "$@"
+        digests='sha256 -r'
     elif command -v openssl >/dev/null 2>&1; then
-        openssl dgst -sha256 -r "$@"
+        digests='openssl dgst -sha256 -r'
     else
         stop 4 "none of the programs 'sha256sum', 'shasum', 'sha256', 'openssl' is installed"
     fi
 }
 
-# Whether $sums, an answer of digests, says that NAME has DIGEST.
+# Sets $sums to the digests of files.
+check() { # FILE…
+    sums=''
+    [ "$#" -gt 0 ] || return 0
+    digester
+    sums=$($digests "$@") || stop 4 "cannot read files to compare"
+}
+
+# Whether $sums says that NAME has DIGEST.
 holds() { # DIGEST NAME
     case "$nl$sums$nl" in
         *"$nl$1  $2$nl"* | *"$nl$1 *$2$nl"* | *"$nl$1 $2$nl"*) return 0 ;;

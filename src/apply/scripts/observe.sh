@@ -73,7 +73,8 @@ list() { # FILE…
     done
     [ "$#" -gt 0 ] || return 0
     echo digests
-    digests "$@" || stop 4 'cannot read the files'
+    digester
+    $digests "$@" || stop 4 'cannot read the files'
 }
 
 main

@@ -36,12 +36,6 @@ entry() {
     eval "verb=\$verb$n old=\$old$n new=\$new$n mode=\$mode$n index=\$index$n path=\$path$n"
 }
 
-# Sets $sums to the digests of files.
-check() { # FILE…
-    sums=''
-    [ "$#" -eq 0 ] || sums=$(digests "$@") || stop 4 "cannot check the files in $keysdir"
-}
-
 # Makes $stage to unpack in, and before it whatever of the keys directory and ours below it is missing. The keys
 # directory is closed to all but its owner, and open to its group if one is set.
 make_dirs() {

@@ -4,6 +4,7 @@
 # A file that is no longer what the switch put there stops it, unless "force" is said.
 
 main() {
+    before_umask=$(umask)
     prepare
     prelude
     receive
@@ -121,8 +122,7 @@ unchanged() {
     while read -r verb new path; do
         [ "$verb" != conf ] || [ ! -f "$root$path" ] || set -- "$@" "$root$path"
     done <after
-    sums=''
-    [ "$#" -eq 0 ] || sums=$(digests "$@") || stop 4 "cannot read the files"
+    check "$@"
     while read -r kind what path; do
         verb='' new=''
         while read -r some word there; do
