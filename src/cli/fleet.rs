@@ -2,6 +2,7 @@
 
 use super::args::{FleetArgs, Format, VaultArgs};
 use super::given::given;
+use super::hold::{Hold, hold, states};
 use super::load::{self, Loaded};
 use super::out::{Out, counted};
 use super::progress::Progress;
@@ -33,6 +34,8 @@ pub struct Fleet {
     pub vault: Mutex<Vault>,
     /// Held once something was minted, or since [`Fleet::hold`].
     pub lock: Option<Lock>,
+    /// Of the vault's states when they were read.
+    states: Digest,
     pub state: State,
     pub templates: Templates,
     /// Values the inventory takes from outside.
@@ -112,6 +115,7 @@ pub fn from_parts(
     let hosts = select(&inventory, &analysis, args, out)?;
     let given = given(&inventory, &analysis)?;
     let mut vault = open()?;
+    let states = states(&vault)?;
     let (inventory, analysis) = in_force(inventory, analysis, &vault)?;
     let demand = Demand {
         anew: &HashSet::new(),
@@ -126,11 +130,12 @@ pub fn from_parts(
         &given,
         &mut vault,
         &demand,
-        None,
+        Hold::Not(states),
         &args.vault,
         out,
     )?;
     Ok(Fleet {
+        states,
         inventory: Arc::new(inventory),
         analysis,
         vault: Mutex::new(vault),
@@ -159,6 +164,7 @@ pub fn as_minted(
     let state = State::read(&vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
     let hosts = select(&inventory, &analysis, args, out)?;
     Ok(Fleet {
+        states: states(&vault)?,
         source: Source::new(args, paths, vault.path())?,
         inventory: Arc::new(inventory),
         analysis,
@@ -219,9 +225,9 @@ impl Fleet {
         if self.lock.is_some() {
             return Ok(());
         }
-        self.lock = Some(lock_vault(&self.source.vault, args)?);
         // What is to be brought to the hosts was read before the lock was ours.
         let vault = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.lock = Some(hold(vault, self.states, args)?);
         match vault.latest() {
             Ok(latest) if latest == self.state.snapshot.generation => Ok(()),
             Ok(latest) => Err(vault_failure(
@@ -246,7 +252,10 @@ impl Fleet {
             &self.given,
             vault,
             demand,
-            self.lock.take(),
+            match self.lock.take() {
+                Some(lock) => Hold::Held(lock),
+                None => Hold::Not(self.states),
+            },
             args,
             out,
         )?;
@@ -315,7 +324,7 @@ fn mint(
     given: &mint::Given,
     vault: &mut Vault,
     demand: &Demand<'_>,
-    held: Option<Lock>,
+    held: Hold,
     args: &VaultArgs,
     out: &Out,
 ) -> Result<(State, Option<Lock>), Failure> {
@@ -333,11 +342,11 @@ fn mint(
     let mut state = State::read(vault).map_err(unreadable)?;
     let mut work = mint::wanted(&request, &state).map_err(|error| mint_failure(&error))?;
     if work.is_empty() {
-        return Ok((state, held));
+        return Ok((state, held.lock()));
     }
     let lock = match held {
-        Some(lock) => lock,
-        None => lock_vault(vault.path(), args)?,
+        Hold::Held(lock) => lock,
+        Hold::Not(states) => hold(vault, states, args)?,
     };
     // Somebody else may have minted just that while the lock was waited for.
     if vault.latest().map_err(unreadable)? != state.snapshot.generation {

@@ -12,6 +12,7 @@ mod given;
 mod graph;
 mod handover;
 mod history;
+mod hold;
 mod hostkeys;
 mod init;
 mod inspect;

@@ -2,6 +2,7 @@
 
 use super::error::{Error, Result};
 use super::key::KeySource;
+use super::meanwhile::FileId;
 use super::model::GenerationInfo;
 use super::read::{CONTENT, PLACEMENT, SECRET_VALUE, content, placement, secret_value};
 use super::{Vault, identity};
@@ -90,6 +91,7 @@ fn salvage(path: &Path, key: Option<&KeySource>, damage: Error) -> Result<Condit
     };
     let mut vault = Vault {
         path: path.into(),
+        file: FileId::at(path),
         db,
         data_key: None,
     };

@@ -8,6 +8,7 @@ use super::{Vault, schema};
 use rusqlite::OpenFlags;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A backup that was put in place.
@@ -62,6 +63,8 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
     schema::look_at_header(from)?;
     let new = aside(vault)?;
     fs::copy(from, &new).map_err(io(from))?;
+    // A backup may have come back from somewhere with any mode.
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).map_err(io(&new))?;
     // A copy made by `cp` in the middle of a commit has a journal, and is whole only with it.
     let journal = with_ending(&new, "-journal");
     let _journal_goes_too = tempfile::TempPath::try_from_path(&journal).map_err(io(&journal))?;
@@ -104,12 +107,18 @@ fn set_aside(path: &Path, _held: &Lock, now: i64) -> Result<Option<PathBuf>> {
                 .unwrap_or_else(|_| now.unix_timestamp().to_string())
         },
     );
-    let before = with_ending(path, &format!(".before-{stamp}"));
+    // Twice in a second: what was set aside first stays.
+    let mut before = with_ending(path, &format!(".before-{stamp}"));
+    let mut count = 1;
+    while before.symlink_metadata().is_ok() {
+        count += 1;
+        before = with_ending(path, &format!(".before-{stamp}-{count}"));
+    }
     let keep = |from: &Path, to: &Path| match fs::hard_link(from, to) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         // A file system without hard links.
-        Err(_) => fs::copy(from, to).map(drop),
+        Err(_) => fs::copy(from, to).and_then(|_| fs::File::open(to)?.sync_all()),
     };
     let journal = with_ending(path, "-journal");
     keep(&journal, &with_ending(&before, "-journal")).map_err(io)?;

@@ -151,6 +151,21 @@ pub enum Error {
         /// The latest one.
         latest: Option<GenerationId>,
     },
+    /// Another keytrail has kept since how far a rotation is, or who is shut out.
+    #[error(
+        "how far a rotation is, or who is shut out, was changed in {} by another keytrail meanwhile",
+        path.display()
+    )]
+    StatesMoved {
+        /// The vault.
+        path: PathBuf,
+    },
+    /// There is another file in its place since it was opened.
+    #[error("{} was replaced by another file meanwhile (vault restore?)", path.display())]
+    Replaced {
+        /// The vault.
+        path: PathBuf,
+    },
     /// Every value was sealed anew, under another key, since the vault was opened.
     #[error("{} was sealed anew by another keytrail meanwhile", path.display())]
     Rekeyed {
@@ -248,6 +263,8 @@ impl Error {
                 "keep the vault on a local file system, or on one with working locks (NFS: mounted without 'nolock', its lock service running)"
             }
             Self::Moved { .. } => "run it again; it will start from the latest generation",
+            Self::StatesMoved { .. } => "run it again; it will start from what is kept now",
+            Self::Replaced { .. } => "run it again; it will use the file that is there now",
             Self::Rekeyed { .. } => "run it again; it will use the new key",
             Self::NoGeneration { .. } => {
                 "'keytrail vault info' tells them apart: when each was made, and why"

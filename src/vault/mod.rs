@@ -40,6 +40,7 @@ mod error;
 mod history;
 mod key;
 mod lock;
+mod meanwhile;
 mod model;
 mod owners;
 mod prune;
@@ -66,6 +67,7 @@ pub use prune::Pruned;
 pub use state::{Verified, as_state};
 pub use write::{Generation, NewArtifact, NewSecret};
 
+use meanwhile::FileId;
 use owners::SealedKey;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use seal::{DataKey, Identity};
@@ -74,6 +76,8 @@ use std::path::{Path, PathBuf};
 /// An open vault.
 pub struct Vault {
     path: PathBuf,
+    /// Which file that was when it was opened.
+    file: FileId,
     db: Connection,
     data_key: Option<DataKey>,
 }
@@ -148,8 +152,11 @@ impl Vault {
     /// Opens a vault without its key: what is not sealed can be read (who holds which file, when certificates
     /// end, what was applied), everything else answers [`Error::Locked`].
     pub fn open_locked(path: &Path) -> Result<Self> {
+        // Asked before: a file that comes to the place in this moment passes for another one, not for this.
+        let file = FileId::at(path);
         Ok(Self {
             path: path.into(),
+            file,
             db: schema::open(path)?,
             data_key: None,
         })

@@ -14,8 +14,6 @@ pub struct Pruned {
     pub files: usize,
     /// Versions of secrets.
     pub secrets: usize,
-    /// By how much the vault became smaller, bytes.
-    pub freed: u64,
 }
 
 impl Vault {
@@ -52,8 +50,8 @@ impl Vault {
         Ok((counts.into_iter().map(|(run, _)| run).collect(), results))
     }
 
-    /// Removes the results of runs, host by host; that the runs were, and how they ended, stays. The file becomes smaller with the next
-    /// [`Vault::prune`].
+    /// Removes the results of runs, host by host; that the runs were, and how they ended, stays. The file becomes smaller with
+    /// [`Vault::compact`].
     pub fn prune_results(&mut self, runs: &[RunId]) -> Result<()> {
         let path = self.path.clone();
         let write = |db: &mut rusqlite::Connection| {
@@ -69,11 +67,9 @@ impl Vault {
     }
 
     /// Removes the media that belong to none but these generations. Their names stay, and what was done with them
-    /// ([`Vault::runs`]). One transaction; `now` in Unix seconds.
+    /// ([`Vault::runs`]). One transaction; `now` in Unix seconds. The file becomes smaller with [`Vault::compact`].
     pub fn prune(&mut self, generations: &[GenerationId], now: i64) -> Result<Pruned> {
         let path = self.path.clone();
-        let size = |path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let before = size(&path);
         let mut remove = || {
             // What is removed has nobody who refers to it. The database would make sure by reading all placements
             // for each file; it does so once, at the end.
@@ -132,12 +128,7 @@ impl Vault {
                 why: "something refers to what nobody needs".into(),
             });
         };
-        self.db.execute_batch("VACUUM").map_err(sqlite)?;
-        Ok(Pruned {
-            files,
-            secrets,
-            freed: before.saturating_sub(size(&path)),
-        })
+        Ok(Pruned { files, secrets })
     }
 }
 

@@ -35,7 +35,8 @@ impl Vault {
 
     /// Makes a new data key, seals it to `owners`, and seals every value anew under it, in one transaction: after
     /// a crash at any moment all of it is done or nothing. Gives the number of values. Copies of the file made
-    /// before still open with the keys they were sealed to.
+    /// before still open with the keys they were sealed to, and so does what was deleted earlier, in free pages of the file: until
+    /// [`Vault::compact`].
     ///
     /// # Errors
     /// [`Error::Tampered`] for a value that does not open; [`Error::LockedOut`] if nobody would be left. Nothing is changed.
@@ -136,12 +137,22 @@ impl Vault {
                 (&sealed.age, sealed.recipients.join(" "), seal),
             )
             .and_then(|_| writing.commit())
-            .and_then(|()| self.db.pragma_update(None, "cache_spill", false))
             .map_err(sqlite)?;
+        // It is done: nothing from here on may say that it is not.
         self.data_key = Some(new);
-        // Of what was deleted earlier, free pages still hold values sealed under the old key.
-        self.db.execute_batch("VACUUM").map_err(sqlite)?;
+        let _ = self.db.pragma_update(None, "cache_spill", false);
         Ok(count)
+    }
+
+    /// Writes the file anew without free pages, and says by how many bytes it became smaller. Takes as much room again for
+    /// a moment; whatever happens, the vault is whole.
+    pub fn compact(&self) -> Result<u64> {
+        let size = || std::fs::metadata(&self.path).map_or(0, |meta| meta.len());
+        let before = size();
+        self.db
+            .execute_batch("VACUUM")
+            .map_err(|error| self.sqlite(error))?;
+        Ok(before.saturating_sub(size()))
     }
 
     fn nobody_left(&self) -> Error {

@@ -74,7 +74,16 @@ pub fn restore(args: &RestoreArgs, out: &mut Out) -> Result<Answer, Failure> {
         .and_then(|vault| vault.latest())
         .ok()
         .flatten();
-    let restored = vault::restore(&args.from, &path, &source, &lock, when::now()).map_err(failed)?;
+    let restored =
+        vault::restore(&args.from, &path, &source, &lock, when::now()).map_err(|error| match &error {
+            // What the error's own help says is about a vault that one works with.
+            vault::Error::NotFound { .. } | vault::Error::Foreign { .. } => {
+                Failure::new("nothing was restored")
+                    .because(&error)
+                    .help("the backup comes first: keytrail vault restore BACKUP INVENTORY")
+            }
+            _ => failed(error),
+        })?;
     out.line(&format!(
         "{}: {}",
         path.display(),

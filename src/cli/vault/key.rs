@@ -7,6 +7,7 @@ use crate::cli::{Failure, passwords};
 use crate::secret::Secret;
 use crate::vault::{self, KeySource, Lock, Vault};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -26,8 +27,40 @@ pub fn lock_vault(path: &Path, args: &VaultArgs) -> Result<Lock, Failure> {
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    Lock::take(path, &words.join(" "), Duration::from_secs(args.wait.into()))
-        .map_err(|error| vault_failure("the vault is not free", &error))
+    let wait = Duration::from_secs(args.wait.into());
+    Lock::take(path, &words.join(" "), wait).map_err(|error| match &error {
+        vault::Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            vault_failure("cannot lock the vault", &error)
+                .help("whoever changes the vault must be able to write in its directory: nothing was changed")
+        }
+        vault::Error::Io { .. } | vault::Error::LockUnsupported { .. } => {
+            vault_failure("cannot lock the vault", &error)
+        }
+        _ => vault_failure("the vault is not free", &error),
+    })
+}
+
+/// Holds a vault that is open already, and makes sure that it is the file at its place still.
+pub fn hold_vault(vault: &Vault, args: &VaultArgs) -> Result<Lock, Failure> {
+    let lock = lock_vault(vault.path(), args)?;
+    match vault.in_place() {
+        Ok(()) => Ok(lock),
+        Err(error) => Err(vault_failure("nothing was changed", &error)),
+    }
+}
+
+/// Writes the vault's file anew without what was deleted from it. Where that fails, `left` says what it means: what was done
+/// before stays done.
+pub fn compact(vault: &Vault, left: &str, out: &Out) -> Option<u64> {
+    match vault.compact() {
+        Ok(freed) => Some(freed),
+        Err(error) => {
+            out.stderr(&format!(
+                "warning: {left}: {error}\n  help: make room for a second copy of the file, then run it again"
+            ));
+            None
+        }
+    }
 }
 
 /// Opens the vault; with `create`, makes vault and key where there are none, and says so.
@@ -60,7 +93,7 @@ pub fn key(args: &VaultArgs, path: &Path) -> Result<KeySource, Failure> {
     }
     if let Some(file) = &args.passphrase_file {
         return Ok(KeySource::Passphrase(once(file == Path::new("-"), || {
-            passwords::from_file(file)
+            passwords::from_file("passphrase", file)
         })?));
     }
     if let Some(command) = &args.key_command {
@@ -108,7 +141,7 @@ fn from_variables(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<
             Ok(KeySource::Passphrase(Secret::new(text.into_vec())))
         }),
         ("KEYTRAIL_PASSPHRASE_FILE", |file| {
-            passwords::from_file(Path::new(&file)).map(KeySource::Passphrase)
+            passwords::from_file("passphrase", Path::new(&file)).map(KeySource::Passphrase)
         }),
         ("KEYTRAIL_KEY_COMMAND", |command| {
             Ok(KeySource::Command(words(&command.to_string_lossy())))

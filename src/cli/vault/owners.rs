@@ -37,6 +37,9 @@ pub struct RekeyArgs {
     new_passphrase_file: Option<PathBuf>,
 }
 
+/// What it means that the file could not be written anew after it was sealed anew.
+const RESIDUE: &str = "everything is sealed anew, but what was deleted earlier can still be in the file, sealed under the old key";
+
 #[derive(PartialEq)]
 enum Change {
     Add,
@@ -80,7 +83,7 @@ pub fn recipients(args: &RecipientsArgs, out: &mut Out) -> Result<Answer, Failur
     }
     let failed = |error| key::vault_failure("nothing was changed", &error);
     let (mut vault, source) = open(&which)?;
-    let _lock = key::lock_vault(&path, &which.vault)?;
+    let _lock = key::hold_vault(&vault, &which.vault)?;
     let present = vault.recipients().map_err(failed)?;
     if vault.has_passphrase().map_err(failed)? {
         return Err(
@@ -111,6 +114,7 @@ pub fn recipients(args: &RecipientsArgs, out: &mut Out) -> Result<Answer, Failur
             .help("add the other operator first and let that operator remove you; nothing was changed"));
         }
         let sealed = vault.rekey(&Owners::Recipients(left)).map_err(failed)?;
+        key::compact(&vault, RESIDUE, out);
         out.note(&format!("{} sealed anew under a new data key.", values(sealed)));
         warn_about_copies(out);
     }
@@ -124,10 +128,10 @@ pub fn rekey(args: &RekeyArgs, out: &mut Out) -> Result<Answer, Failure> {
     let passphrase = args
         .new_passphrase_file
         .as_deref()
-        .map(passwords::from_file)
+        .map(|file| passwords::from_file("passphrase", file))
         .transpose()?;
     let (mut vault, source) = open(&args.which)?;
-    let _lock = key::lock_vault(&path, &args.which.vault)?;
+    let _lock = key::hold_vault(&vault, &args.which.vault)?;
     let owners = match (passphrase, &*args.new_recipient) {
         (Some(passphrase), _) => Owners::Passphrase(passphrase),
         (None, [_, ..]) => Owners::Recipients(args.new_recipient.clone()),
@@ -141,6 +145,7 @@ pub fn rekey(args: &RekeyArgs, out: &mut Out) -> Result<Answer, Failure> {
         },
     };
     let sealed = vault.rekey(&owners).map_err(failed)?;
+    key::compact(&vault, RESIDUE, out);
     out.line(&format!(
         "{}: {} sealed anew; opened by {}",
         path.display(),

@@ -39,7 +39,15 @@ struct Done {
     /// Results of hosts in old runs.
     results: usize,
     /// What was removed; nothing with --dry-run.
-    removed: Option<Pruned>,
+    removed: Option<Removed>,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    #[serde(flatten)]
+    pruned: Pruned,
+    /// By how much the vault became smaller, bytes; absent: it could not be written anew.
+    freed: Option<u64>,
 }
 
 pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
@@ -53,7 +61,8 @@ pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
         // Who removes media has the key: nobody else should.
         let source = key::key(&args.which.vault, &path)?;
         let vault = Vault::open(&path, &source).map_err(failed)?;
-        (vault, Some(key::lock_vault(&path, &args.which.vault)?))
+        let lock = key::hold_vault(&vault, &args.which.vault)?;
+        (vault, Some(lock))
     };
     let inventory = inventory(&args.which.inventory.paths)?;
     let exists = |host: &str| {
@@ -66,8 +75,16 @@ pub fn run(args: &PruneArgs, out: &mut Out) -> Result<Answer, Failure> {
     let removed = if args.dry_run || generations.is_empty() && runs.is_empty() {
         None
     } else {
-        vault.prune_results(&runs).map_err(failed)?;
-        Some(vault.prune(&generations, now).map_err(failed)?)
+        // Media first: if that fails, nothing was removed.
+        let pruned = vault.prune(&generations, now).map_err(failed)?;
+        vault.prune_results(&runs).map_err(|error| {
+            key::vault_failure(
+                "the results of old runs could not be removed (media were)",
+                &error,
+            )
+        })?;
+        let freed = key::compact(&vault, "what was removed still takes its room in the file", out);
+        Some(Removed { pruned, freed })
     };
     let done = Done {
         generations: generations.iter().map(|generation| generation.0).collect(),
@@ -120,11 +137,14 @@ fn of_generations(done: &Done) -> String {
     );
     match &done.removed {
         None => format!("Would remove {which}"),
-        Some(removed) => format!(
-            "Removed {which}: {}, {}; the vault is {} kB smaller",
-            counted(removed.files, "file"),
-            counted(removed.secrets, "secret"),
-            removed.freed / 1024
+        Some(Removed { pruned, freed }) => format!(
+            "Removed {which}: {}, {}{}",
+            counted(pruned.files, "file"),
+            counted(pruned.secrets, "secret"),
+            freed.map_or_else(String::new, |freed| format!(
+                "; the vault is {} kB smaller",
+                freed / 1024
+            ))
         ),
     }
 }

@@ -1,8 +1,12 @@
 //! What a vault promises, tried on real files.
 
-mod care;
+mod copies;
 mod generations;
 mod hostile;
+mod meanwhile;
+mod owners;
+mod prune;
+mod states;
 
 use super::*;
 use crate::digest::Digest;
@@ -105,4 +109,50 @@ fn filled(fixture: &Fixture) -> Vault {
     generation.secret(&numbers).unwrap();
     assert_eq!(generation.commit().unwrap(), Some(GenerationId(1)));
     vault
+}
+
+fn identity_of(fixture: &Fixture, name: &str) -> (String, KeySource) {
+    let path = fixture.dir.path().join(name);
+    (create_identity(&path).unwrap(), KeySource::File(path))
+}
+
+/// The next generation: another key and password for mort.
+fn renew(vault: &mut Vault, number: u32) {
+    let snapshot = vault.snapshot().unwrap();
+    let old: Vec<_> = snapshot
+        .files("mort")
+        .map(|(placement, _)| placement.id)
+        .collect();
+    let mut generation = begin(vault);
+    for id in old {
+        generation.end_placement(id).unwrap();
+    }
+    let key = leak(&format!("MARKER-KEY-{number}"));
+    let artifact = generation.artifact(&host_key("mort", key)).unwrap();
+    generation
+        .place(
+            "mort",
+            artifact,
+            &format!("ntpkey_RSAhost_mort.4004178813-g{number}"),
+            &[],
+        )
+        .unwrap();
+    generation
+        .secret(&password("mort", leak(&format!("MARKER-PW-{number}"))))
+        .unwrap();
+    assert_eq!(generation.commit().unwrap(), Some(GenerationId(number)));
+}
+
+fn holds(path: &Path, key: &KeySource) {
+    let vault = Vault::open(path, key).unwrap();
+    assert!(vault.check().unwrap().is_empty());
+    assert_eq!(
+        vault.password("mort").unwrap(),
+        Some(content("MARKER-PW-OF-MORT"))
+    );
+    let file = &vault.snapshot().unwrap().media("macabre")[0];
+    assert_eq!(
+        vault.content(file.artifact).unwrap(),
+        content("MARKER-KEY-OF-MACABRE")
+    );
 }
