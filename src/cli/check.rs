@@ -139,7 +139,9 @@ pub(super) fn text(
         let gap = if findings.is_empty() { "" } else { "\n" };
         out.bytes(format!("{gap}{}", ranking.text(ROWS)).as_bytes())?;
     }
-    if !analysis.has_errors() {
+    if inventory.hosts.is_empty() {
+        out.line("The inventory has no hosts: there is nothing to prove.")?;
+    } else if !analysis.has_errors() {
         out.line(&format!(
             "{}, {}: every trail ends at a trusted host.",
             counted(inventory.hosts.len(), "host"),

@@ -65,6 +65,12 @@ pub struct ExportArgs {
 }
 
 pub fn run(args: &ExportArgs, out: &mut Out) -> Result<Answer, Failure> {
+    if args.output.as_deref() == Some(Path::new("-")) {
+        return Err(
+            Failure::new("an export is a directory: it does not go to standard output")
+                .help("name a directory: -o DIR; for one called '-': -o ./-"),
+        );
+    }
     let fleet = match fleet::prepare(&fleet_args(args), Format::Text, out)? {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(answer),

@@ -28,8 +28,8 @@ pub struct HistoryArgs {
     #[arg(value_name = "RUN|INVENTORY")]
     words: Vec<String>,
     /// Only the last runs
-    #[arg(long, value_name = "N")]
-    last: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    last: Option<u32>,
     /// The vault
     #[command(flatten)]
     vault: VaultArgs,
@@ -101,7 +101,7 @@ pub fn run(args: &HistoryArgs, out: &mut Out) -> Result<Answer, Failure> {
         return Ok(Answer::Yes);
     }
     if let Some(last) = args.last {
-        all.drain(..all.len().saturating_sub(last));
+        all.drain(..all.len().saturating_sub(last as usize));
     }
     let mut described_runs = Vec::with_capacity(all.len());
     for info in &all {

@@ -288,7 +288,7 @@ impl KeygenArgs {
         }
         options.password = match (&self.password, &self.password_file) {
             (Some(password), _) => Some(Secret::from(password.as_str())),
-            (None, Some(path)) => Some(passwords::from_file(path)?),
+            (None, Some(path)) => Some(passwords::from_file("password", path)?),
             (None, None) => std::env::var(PASSWORD_VARIABLE).ok().map(Secret::from),
         };
         options.cipher = cipher.unwrap_or_default();
@@ -324,7 +324,7 @@ impl KeygenArgs {
             parameters: self.id_key,
             server_key: match (&self.export_passwd, &self.export_password_file) {
                 (Some(password), _) => Some(Secret::from(password.as_str())),
-                (None, Some(path)) => Some(passwords::from_file(path)?),
+                (None, Some(path)) => Some(passwords::from_file("password", path)?),
                 (None, None) => None,
             },
             client: self.client,

@@ -93,8 +93,8 @@ fn usable(secret: Secret, from: &str) -> Result<Secret, String> {
     }
 }
 
-/// The first line of a file named on the command line, or of standard input for `-`.
-pub fn from_file(path: &Path) -> Result<Secret, Failure> {
+/// The first line of a file named on the command line, or of standard input for `-`; `what` it is, for people.
+pub fn from_file(what: &str, path: &Path) -> Result<Secret, Failure> {
     let read = if path == Path::new("-") {
         let mut content = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut content);
@@ -103,11 +103,7 @@ pub fn from_file(path: &Path) -> Result<Secret, Failure> {
     } else {
         fetch(&PasswordSource::File(path.to_owned()), &[])
     };
-    read.map_err(|why| {
-        let mut failure = Failure::new("there is no password");
-        failure.why.push(why);
-        failure
-    })
+    read.map_err(|why| Failure::new(format!("there is no {what}")).why(why))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub enum Verify {
 #[command(next_help_heading = "Rollout")]
 pub struct RolloutArgs {
     /// Hosts of a wave that change at the same time: a number, or a share of all to change [default: all of it]
-    #[arg(long, value_name = "N|N%")]
+    #[arg(long, value_name = "N|N%", value_parser = serial)]
     pub serial: Option<Share>,
     /// Change so many hosts first, from the trusted hosts down, and the others only if they are well
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -44,6 +44,14 @@ pub struct RolloutArgs {
     /// How often a host that cannot be reached is tried again, after 1, 2, 4 … seconds
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=10))]
     pub retries: u32,
+}
+
+/// A share that gets on: of no hosts at a time a run would never end.
+fn serial(text: &str) -> Result<Share, String> {
+    match text.parse()? {
+        Share::Count(0) | Share::Percent(0) => Err("at least one host changes at a time: 1".to_owned()),
+        share => Ok(share),
+    }
 }
 
 impl Default for RolloutArgs {

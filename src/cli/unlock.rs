@@ -61,14 +61,17 @@ pub fn run(args: &UnlockArgs, out: &mut Out) -> Result<Answer, Failure> {
             for (host, outcome) in report.hosts.iter().filter(|(_, outcome)| !outcome.is_good()) {
                 out.stderr(&outcome::trouble(host, outcome));
             }
+            let of = |wanted: fn(&apply::Outcome) -> bool| {
+                report.hosts.values().filter(|outcome| wanted(outcome)).count()
+            };
+            let free = of(|outcome| matches!(outcome, apply::Outcome::Unchanged));
+            let missed = match of(|outcome| !outcome.is_good()) {
+                0 => String::new(),
+                missed => format!(", {missed} could not be asked"),
+            };
             out.line(&format!(
-                "{} unlocked, {} had no lock.",
-                counted(owners.len(), "host"),
-                report
-                    .hosts
-                    .values()
-                    .filter(|outcome| matches!(outcome, apply::Outcome::Unchanged))
-                    .count()
+                "{} unlocked, {free} had no lock{missed}.",
+                counted(owners.len(), "host")
             ))?;
         }
         form => out.value(

@@ -45,7 +45,9 @@ pub fn text(plan: &Plan) -> String {
 /// The summary line.
 pub fn summary(summary: &Summary) -> String {
     let hosts = count(summary.hosts, "host");
-    let mut parts = vec![if summary.changed == 0 {
+    let mut parts = vec![if summary.hosts == 0 {
+        "no host is in this plan".to_owned()
+    } else if summary.changed == 0 {
         format!("{hosts}: nothing to change")
     } else {
         format!(

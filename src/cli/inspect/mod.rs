@@ -96,7 +96,10 @@ pub fn run(args: &InspectArgs, out: &mut Out) -> Result<Answer, Failure> {
     if stdin.count() > 1 {
         return Err(Failure::new("standard input holds one password only").help("name - once"));
     }
-    let passwords = args.password_file.iter().map(|path| passwords::from_file(path));
+    let passwords = args
+        .password_file
+        .iter()
+        .map(|path| passwords::from_file("password", path));
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

@@ -60,7 +60,10 @@ pub(super) fn text(status: &Status, color: bool) -> String {
 fn order(status: &Status) -> String {
     let never = status.hosts.iter().filter(|row| row.verified.is_none()).count();
     let before = status.hosts.iter().filter(|row| !row.asked()).count() - never;
-    if never == status.hosts.len() && never > 0 {
+    if status.hosts.is_empty() {
+        return "there is nothing to look at".to_owned();
+    }
+    if never == status.hosts.len() {
         return "nothing wrong is known, but no daemon was ever asked (keytrail verify)".to_owned();
     }
     let of = |count: usize, what: &str| match count {

@@ -122,7 +122,14 @@ impl<'s> Resolver<'s> {
                 }
                 let message = format!("with this an inventory has more than {MAX_HOSTS} hosts");
                 Finding::error("range-too-large", message)
-                    .at(place(), format!("{} hosts", pattern.count()))
+                    .at(
+                        place(),
+                        if pattern.count() == 1 {
+                            "one host more".to_owned()
+                        } else {
+                            format!("{} hosts", pattern.count())
+                        },
+                    )
                     .help("check the numbers of the range, or split the fleet into several inventories")
             }
         };
