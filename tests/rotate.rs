@@ -462,6 +462,12 @@ fn a_symmetric_key_changes_by_a_new_id_in_three_steps() {
         said.contains("from id 7 to id 9") && said.contains("Step 1 of 3"),
         "{said}"
     );
+    let why = "it has no control key, with which a running ntpd is told (keys: { control: ID })";
+    assert!(
+        said.contains(&format!("      not told while it runs: {why}\n"))
+            && said.contains(&format!("; not told: {why}\n")),
+        "{said}"
+    );
     assert_eq!(site.vault(), vault);
 
     // One step for now: only servers change, and everybody goes on with the old id.
@@ -514,4 +520,47 @@ fn a_symmetric_key_changes_by_a_new_id_in_three_steps() {
     );
     let said = site.good(&["apply"]);
     assert!(said.contains("No changes"), "{said}");
+}
+
+#[test]
+fn steps_of_a_symmetric_key_can_be_stored_as_plans() {
+    let nobody = "reference_clock: true";
+    let client = "servers: [{ host: th1, key: 7 }]";
+    let site = Site::with(
+        "symmetric_keys:\n  7: { type: AES-128-CMAC }",
+        [nobody, nobody, client, nobody, nobody, nobody, nobody],
+    );
+    let plan = site.dir().join("step.json");
+    let path = plan.to_str().expect("text");
+    let store = || site.good(&["rotate", "symmetric", "--key", "7", "-o", path]);
+    let apply = || {
+        let (status, said) = ended(keytrail(site.dir()).args(["apply", path]));
+        assert_eq!(status, 0, "{said}");
+    };
+    let hosts = ["th1", "mid1"];
+    let ids = || hosts.map(|host| key_ids(&site, host).0);
+    for (step, after) in [
+        (1, [vec!["7", "8"], vec!["7"]]),
+        (2, [vec!["7", "8"], vec!["8"]]),
+        (3, [vec!["8"], vec!["8"]]),
+    ] {
+        site.forget_restarts();
+        let before = ids();
+        let said = store();
+        assert!(
+            said.contains(&format!("That is step {step} of 3."))
+                && said.contains("carry it out with `keytrail apply"),
+            "{said}"
+        );
+        // As long as it is not carried out it is the next one.
+        assert_eq!(store().contains(&format!("That is step {step} of 3.")), true);
+        assert_eq!(ids(), before);
+        assert!(site.restarts().is_empty());
+        apply();
+        assert_eq!(ids(), after, "{said}");
+    }
+    fs::remove_file(&plan).expect("the plan");
+    let said = store();
+    assert!(said.contains("Symmetric key 7 is in use as id 8 now."), "{said}");
+    assert!(!plan.exists(), "nothing is left to plan: {said}");
 }

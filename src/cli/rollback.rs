@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::rollout::RolloutArgs;
 use super::watch::Watch;
 use super::{Answer, Failure, fleet, outcome, planning, runtime};
+use crate::apply::verify::Level;
 use crate::apply::{self, Back, Look, PhaseError, Report, Target};
 use crate::inventory::{HostId, Inventory};
 use crate::mint::State;
@@ -80,6 +81,8 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
     let vault = Vault::open_locked(&vault_path)
         .map_err(|error| fleet::vault_failure("cannot read the vault's journal", &error))?;
     let target = target(args, &vault)?;
+    // By which ids and names an earlier state authenticates is known to nobody without the vault's key.
+    let renamed = fleet::is_renamed(&vault)?;
 
     let command = match &target {
         Target::Run(run) => format!("rollback of run {run}"),
@@ -118,14 +121,19 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
             .map(|step| (step.host.clone(), step.to.unwrap_or(0)))
             .collect();
         // Which generation of a group key an earlier state has is in no vault: any will do.
-        let watch = Arc::new(Watch::new(
+        let mut watch = Watch::new(
             &inventory,
             &analysis,
             &State::default(),
             &hosts,
             args.rollout.level(),
             false,
-        ));
+        );
+        if renamed {
+            progress.word("Keys have other ids or names by rotation: hosts are looked at for their start alone. Then: keytrail verify");
+            watch = watch.at_most(Level::Start);
+        }
+        let watch = Arc::new(watch);
         let vault = Arc::new(Mutex::new(vault));
         let page = journal::open(vault, &command, Reaches::Each(reaches), &progress, out)?;
         let mut report = apply::rollback(

@@ -64,6 +64,14 @@ impl Watch {
         self
     }
 
+    /// Nobody is looked at further than that.
+    pub fn at_most(mut self, most: Level) -> Self {
+        for (_, level) in self.hosts.values_mut() {
+            *level = (*level).min(most);
+        }
+        self
+    }
+
     /// These hosts are told while their daemons run on: what they proved before counts as before.
     pub fn told(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
         self.told.extend(hosts);

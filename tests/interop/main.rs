@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod fleet;
+mod keys;
 mod network;
 mod state;
 mod without_a_gap;
@@ -66,6 +67,12 @@ fn identity_keys_change_without_a_gap_on_the_real_daemon() {
     for scheme in ["iff", "mv", "gq"] {
         without_a_gap::rotate(&prefix, scheme);
     }
+}
+
+#[test]
+fn symmetric_keys_change_while_the_real_daemon_runs() {
+    let Some(prefix) = daemon() else { return };
+    keys::rotate(&prefix);
 }
 
 /// Brings hosts to a new state; after that all must be as promised.

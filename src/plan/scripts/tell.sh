@@ -151,6 +151,17 @@ gone() { # ADDRESS
     no "its association with $1 has stayed"
 }
 
+# Whether it has heard that server: the next one is made anew when this one is known to answer. One that is down holds up
+# nothing; whoever looks at the host afterwards finds it.
+heard_ntpd() { # ADDRESS
+    for try in 1 2 3 4 5 6 7 8; do
+        case $nl$(association "$1")$nl in
+            *"${nl}reach=0$nl"* | *"${nl}reach=000$nl"*) sleep 1 ;;
+            *) return 0 ;;
+        esac
+    done
+}
+
 made_ntpd() { # ADDRESS VARIABLE=VALUE…
     for try in 1 2 3 4 5 6 7 8 9 10; do
         words=$nl$(association "$1")$nl lacks=''
@@ -189,6 +200,16 @@ has_keys() {
         [ "$mode:$type" != SK:0 ] || printf ' %s' "$id"
     done)
     [ -z "$lacking" ] || no "it has no key$lacking"
+}
+
+heard_chronyd() { # ADDRESS
+    for try in 1 2 3 4 5 6 7 8; do
+        reach=$(chronyc -n -c sources 2>/dev/null </dev/null | while IFS=, read -r mode state name stratum poll reach rest; do
+            [ "$name" != "$1" ] || echo "$reach"
+        done)
+        [ "$reach" = 0 ] || return 0
+        sleep 1
+    done
 }
 
 made_chronyd() { # KEY

@@ -40,7 +40,11 @@ impl Telling {
             quoted(&self.keys),
             quoted(&self.root)
         );
-        for change in &self.changes {
+        let last = self
+            .changes
+            .iter()
+            .rposition(|change| matches!(change, Change::Anew { .. }));
+        for (at, change) in self.changes.iter().enumerate() {
             let orders = match (change, chrony) {
                 (Change::Reread, true) => "readable chronyd\ntell rekey".to_owned(),
                 (Change::Reread, false) => format!(
@@ -63,6 +67,14 @@ impl Telling {
                 ),
             };
             let _ = writeln!(text, "{orders}");
+            if let Change::Anew { server, line } = change
+                && Some(at) != last
+                // Without it that takes a poll, of minutes maybe.
+                && line.split(' ').any(|word| word == "iburst")
+            {
+                let name = if chrony { "chronyd" } else { "ntpd" };
+                let _ = writeln!(text, "heard_{name} {}", quoted(server));
+            }
         }
         if chrony {
             text.push_str("has_keys\n");
