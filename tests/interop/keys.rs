@@ -16,8 +16,16 @@ use std::time::Duration;
 const HOSTS: [(&str, &str, &str); 4] = [
     ("clock1", "10.78.1.1", ""),
     ("clock2", "10.78.1.2", ""),
-    ("mid", "10.78.1.3", "{ host: clock1, key: 7 }, { host: clock2, key: 7 }"),
-    ("leaf", "10.78.1.4", "{ host: mid, key: 7 }, { host: clock2, key: 7 }"),
+    (
+        "mid",
+        "10.78.1.3",
+        "{ host: clock1, key: 7 }, { host: clock2, key: 7 }",
+    ),
+    (
+        "leaf",
+        "10.78.1.4",
+        "{ host: mid, key: 7 }, { host: clock2, key: 7 }",
+    ),
 ];
 
 struct Site {
@@ -163,7 +171,11 @@ pub fn rotate(prefix: &Path) {
             looks
         });
         let mut said = String::new();
-        for words in [&["--key", "7", "--steps", "1"][..], &["--key", "7"], &["--key", "9"]] {
+        for words in [
+            &["--key", "7", "--steps", "1"][..],
+            &["--key", "7"],
+            &["--key", "9"],
+        ] {
             let (status, more) = site.keytrail(&[&["rotate", "symmetric"], words].concat());
             said = format!("{said}{words:?}: {status}\n{more}");
             if status != 0 {
