@@ -553,7 +553,7 @@ fn steps_of_a_symmetric_key_can_be_stored_as_plans() {
             "{said}"
         );
         // As long as it is not carried out it is the next one.
-        assert_eq!(store().contains(&format!("That is step {step} of 3.")), true);
+        assert!(store().contains(&format!("That is step {step} of 3.")));
         assert_eq!(ids(), before);
         assert!(site.restarts().is_empty());
         apply();

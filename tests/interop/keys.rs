@@ -135,10 +135,12 @@ hosts:
                 continue;
             };
             if association.heard_lately() {
-                match row.status.authentic() {
-                    true => look.proven += 1,
-                    false => look.plain += 1,
-                }
+                let seen = if row.status.authentic() {
+                    &mut look.proven
+                } else {
+                    &mut look.plain
+                };
+                *seen += 1;
             }
         }
         look

@@ -187,7 +187,7 @@ pub struct RawKeys {
     pub file: Option<Box<str>>,
     /// Key ids to trust beyond those that association lines use: numbers or ranges (`3-5`).
     pub trusted: Option<OneOrMany<Box<str>>>,
-    /// `controlkey`: the id ntpq writes with.
+    /// `controlkey`: the id ntpq writes with. With it a running ntpd is told new keys, without a restart.
     pub control: Option<u32>,
     /// `requestkey`: the id ntpdc writes with.
     pub request: Option<u32>,
