@@ -36,7 +36,9 @@ fn the_fleet_at_a_glance() {
     assert_eq!(host(&found, "yellow")["role"], "server");
     assert_eq!(host(&found, "leaf01")["role"], "client");
     assert_eq!(host(&found, "leaf01")["generation"], 1);
-    assert_eq!(host(&found, "leaf01")["certificate_days"], 364);
+    // A year less what the push took, which may be less than a second.
+    let days = host(&found, "leaf01")["certificate_days"].as_i64();
+    assert!(matches!(days, Some(364 | 365)), "{days:?}");
     assert_eq!(host(&found, "leaf01")["drift"], "");
 
     // Somebody edits a file, somebody else loosens a mode, one host is gone.
@@ -71,7 +73,7 @@ fn the_fleet_at_a_glance() {
     );
     let (status, said) = site.keytrail("status", &["--offline", "--expiring", "400d"]);
     assert_eq!(status, 1, "{said}");
-    assert!(said.contains("its certificate ends in 364 days"), "{said}");
+    assert!(said.contains("its certificate ends in 36"), "{said}");
 
     // The same as findings on the lines of the inventory; the key of the vault is not needed.
     let check = |more: &[&str]| {
@@ -84,7 +86,7 @@ fn the_fleet_at_a_glance() {
     let (status, said) = check(&["--fail-on", "warning", "--expiring", "400d"]);
     assert_eq!(status, 1, "{said}");
     for words in [
-        "warning[expiring]: the certificate of mort ends in 364 days",
+        "warning[expiring]: the certificate of mort ends in 36",
         "warning[expiring]: the certificates of 4 hosts of leaf[01-04] end within 400 days, first that of leaf0",
         "keytrail renew --within 400d",
     ] {
