@@ -461,9 +461,8 @@ fn any_tool_for_digests_will_do() {
     // The functions every script begins with, on a host that has but one of the tools.
     let common = include_str!("../src/apply/scripts/common.sh");
     for tool in ["sha256sum", "shasum", "openssl"] {
-        let text = format!(
-            "{common}\ncommand() {{ [ \"$2\" = {tool} ]; }}\ncheck \"$1\" && holds {digest} \"$1\""
-        );
+        let text =
+            format!("{common}\ncommand() {{ [ \"$2\" = {tool} ]; }}\ncheck \"$1\" && holds {digest} \"$1\"");
         let output = std::process::Command::new("sh")
             .args(["-c", &text, "sh"])
             .arg(&file)

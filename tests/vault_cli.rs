@@ -412,3 +412,20 @@ fn prune_removes_what_no_host_can_need() {
     // Hosts stand as they did: nothing is made anew for them.
     assert_eq!(site.run("plan --exit-code fleet.yaml").status, 0);
 }
+
+#[test]
+fn what_was_done_on_hosts_is_said_though_the_journal_is_lost() {
+    let site = Site::new();
+    let text = fs::read_to_string(site.path("fleet.yaml")).expect("the inventory");
+    // Somebody empties the vault while hosts are restarted.
+    let text = text
+        .replace(
+            "restart: false",
+            &format!("restart: ': > {}'", site.path("fleet.vault").display()),
+        )
+        .replace("{ bits: 1024 }", "{ bits: 1024 }, certificate: { lifetime: 50d }");
+    fs::write(site.path("fleet.yaml"), text).expect("written");
+    let ran = site.run("apply fleet.yaml");
+    assert!(ran.stderr.contains("2 hosts: 2 changed"), "{}", ran.stderr);
+    ran.refused(&["could not be written into the vault's journal", "mort  changed"]);
+}

@@ -147,7 +147,7 @@ pub fn apply(
         progress.finish();
         report.add_missed(missed);
         report.add_waiting(waiting);
-        page.close(&report, &watch.seen())?;
+        page.close(&report, &watch.seen(), out)?;
         rotating::settle(&vault, &fleet.inventory)?;
         Ok(Applied::Done(report))
     })

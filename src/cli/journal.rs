@@ -115,8 +115,14 @@ impl Page {
         }
     }
 
-    /// Closes the page: how the run ended, in the same words as its report, and what daemons were seen to do.
-    pub fn close(self, report: &Report, seen: &[(String, vault::Verified)]) -> Result<(), Failure> {
+    /// Closes the page: how the run ended, in the same words as its report, and what daemons were seen to do. Where that
+    /// cannot be kept, the report is said at once: what was done on hosts must not be lost with the journal.
+    pub fn close(
+        self,
+        report: &Report,
+        seen: &[(String, vault::Verified)],
+        out: &Out,
+    ) -> Result<(), Failure> {
         let Self {
             vault,
             run,
@@ -129,21 +135,27 @@ impl Page {
         let written = writer
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let unchanged: Vec<HostResult> = report
+        // What could not be written while it came in is tried once more: a disk that was full may have room again.
+        let again = written.is_err();
+        let missing: Vec<HostResult> = report
             .hosts
             .iter()
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Unchanged))
+            .filter(|(_, outcome)| again || matches!(outcome, Outcome::Unchanged))
             .filter_map(|(host, outcome)| result(host, outcome, &reaches))
             .collect();
         let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
-        written
-            .and_then(|()| vault.record(run, &unchanged))
+        vault
+            .record(run, &missing)
             .and_then(|()| remember(&mut vault, run, seen))
             .and_then(|()| vault.end_run(run, &super::outcome::counts(report), when::now()))
             .map_err(|error| {
+                out.stderr(&super::outcome::text(report, out.stderr_color()));
                 vault_failure(
                     "what was done on the hosts could not be written into the vault's journal",
                     &error,
+                )
+                .help(
+                    "the hosts are as the report above says; when that is mended, run the same command again",
                 )
             })
     }

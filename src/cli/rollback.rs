@@ -153,7 +153,7 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
             report.hosts.insert(step.host.clone(), apply::Outcome::Unchanged);
         }
         report.add_missed(missed);
-        page.close(&report, &watch.seen())?;
+        page.close(&report, &watch.seen(), out)?;
         Ok(Done::Report(report))
     })?;
     answer(args, done, out)
