@@ -4,7 +4,11 @@
 #![allow(dead_code)]
 
 pub mod asked;
+pub mod exported;
+pub mod generations;
 pub mod held;
+pub mod keygen_dir;
+pub mod media_files;
 pub mod site;
 pub mod world;
 
