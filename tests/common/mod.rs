@@ -9,6 +9,7 @@ pub mod generations;
 pub mod held;
 pub mod keygen_dir;
 pub mod media_files;
+pub mod rotation;
 pub mod site;
 pub mod world;
 
