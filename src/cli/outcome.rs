@@ -20,8 +20,15 @@ pub fn text(report: &Report, color: bool) -> String {
     if table.row_count() > 0 {
         let _ = writeln!(text, "{table}");
     }
+    // Where a network is down, hundreds of hosts say the same: the advice is given once.
+    let mut advised = IndexSet::new();
     for (host, outcome) in &report.hosts {
-        text.push_str(&trouble(host, outcome));
+        match outcome {
+            Outcome::Unreachable { phase, message, help } if !advised.insert(help) => {
+                let _ = writeln!(text, "{host}: {phase} failed: {message}");
+            }
+            _ => text.push_str(&trouble(host, outcome)),
+        }
     }
     text.push_str(&summary(report));
     text
@@ -184,5 +191,32 @@ fn are(hosts: usize) -> String {
         "the host is".to_owned()
     } else {
         format!("all {hosts} hosts are")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::Phase;
+
+    #[test]
+    fn the_same_advice_is_given_once() {
+        let mut report = Report::default();
+        for host in ["leaf1", "leaf2", "leaf3"] {
+            let outcome = Outcome::Unreachable {
+                phase: Phase::Stage,
+                message: "no route".into(),
+                help: "look at the network".into(),
+            };
+            report.hosts.insert(host.into(), outcome);
+        }
+        let said = text(&report, false);
+        assert_eq!(said.matches("look at the network").count(), 1, "{said}");
+        assert!(
+            said.contains(
+                "\nleaf1: stage failed: no route\n    help: look at the network\nleaf2: stage failed: no route\nleaf3: stage"
+            ),
+            "{said}"
+        );
     }
 }

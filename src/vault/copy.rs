@@ -61,6 +61,9 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
         move |source| Error::Io { path, source }
     };
     schema::look_at_header(from)?;
+    // Through a symbolic link: the file it leads to is replaced, where its lock and its journal are, too.
+    let real = vault.canonicalize();
+    let vault = real.as_deref().unwrap_or(vault);
     let new = aside(vault)?;
     fs::copy(from, &new).map_err(io(from))?;
     // A backup may have come back from somewhere with any mode.

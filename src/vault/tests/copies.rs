@@ -76,6 +76,26 @@ fn a_backup_is_put_back_and_what_was_there_stays_beside() {
     );
 }
 
+#[test]
+fn a_vault_that_is_a_link_stays_one() {
+    let fixture = Fixture::new();
+    let mut vault = filled(&fixture);
+    let backup = fixture.dir.path().join("b.vault");
+    vault.backup(&backup).unwrap();
+    renew(&mut vault, 2);
+    drop(vault);
+    let real = fixture.dir.path().join("elsewhere.vault");
+    fs::rename(fixture.path(), &real).unwrap();
+    std::os::unix::fs::symlink("elsewhere.vault", fixture.path()).unwrap();
+    let lock = Lock::take(&fixture.path(), "restore", Duration::ZERO).unwrap();
+    let restored = restore(&backup, &fixture.path(), &fixture.key, &lock, NOW).unwrap();
+    assert!(fixture.path().symlink_metadata().unwrap().is_symlink());
+    holds(&real, &fixture.key);
+    holds(&fixture.path(), &fixture.key);
+    let before = Vault::open(&restored.before.unwrap(), &fixture.key).unwrap();
+    assert_eq!(before.password("mort").unwrap(), Some(content("MARKER-PW-2")));
+}
+
 /// A vault whose writer was killed in the middle of a commit, replaced by a backup: its journal must not be played
 /// into the backup.
 #[test]
