@@ -62,8 +62,12 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
     };
     schema::look_at_header(from)?;
     // Through a symbolic link: the file it leads to is replaced, where its lock and its journal are, too.
-    let real = vault.canonicalize();
-    let vault = real.as_deref().unwrap_or(vault);
+    let real = if vault.is_symlink() {
+        vault.canonicalize().map_err(io(vault))?
+    } else {
+        vault.to_owned()
+    };
+    let vault = &*real;
     let new = aside(vault)?;
     fs::copy(from, &new).map_err(io(from))?;
     // A backup may have come back from somewhere with any mode.
