@@ -111,7 +111,7 @@ hosts:
 
     /// Every client is authenticated by this key with both servers.
     fn proven_by(&self, key: u32) {
-        let said = self.must(&["verify", "--quiet", "--format", "json"]);
+        let said = self.must(&["verify", "--quiet", "--wait-for", "60", "--format", "json"]);
         let sentence = format!("authenticated by symmetric key {key}\"");
         assert_eq!(said.matches(&sentence).count(), 4, "{said}");
     }
@@ -182,7 +182,7 @@ fn daemon(kind: Kind) -> (String, String) {
         ),
         Kind::Ntpsec => (
             format!("{start} -l /mnt/log -p /mnt/pid -c /mnt/ntp.conf"),
-            // Without it NTPsec answers no ntpq, and several clients of one address too rarely.
+            // Without it NTPsec answers no ntpq.
             "restrict default nomodify\nrestrict 127.0.0.1\n".to_owned(),
         ),
     }

@@ -96,8 +96,8 @@ ask_ntpd() {
     system=$(ntpq -n -c 'rv 0 version,leap,stratum,peer,clock' "$at" 2>&1 </dev/null | tail -c 8192)
     part system "$system"
     case $system in
-        # NTPsec knows other names, and has no sign keys to fall over.
-        *ntpsec*) names='' ;;
+        # NTPsec knows fewer names, and has no sign keys to fall over. Asked for all, its ntpq prints strays among them (1.2.2).
+        *ntpsec*) names=srcadr,srchost,reach,unreach,hpoll,stratum,rec,flash,keyid,refid ;;
         *) part crypto "$(ntpq -n -c 'rv 0 host,flags,digest,cert' "$at" 2>&1 </dev/null | tail -c 32768)" ;;
     esac
     asked=0
