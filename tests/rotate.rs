@@ -221,6 +221,9 @@ fn an_mv_client_is_shut_out_by_its_servers() {
         "{said}"
     );
     assert_eq!(site.target("leaf2", "ntpkey_mvpar_green"), stamp);
+    let lets_in = "a server that goes back behind that lets them in again";
+    let (_, said) = site.keytrail(&["rollback", "--dry-run"]);
+    assert!(said.contains(lets_in), "{said}");
 
     // Again, it is only enforced: the client's own restart makes it ask.
     site.forget_restarts();
@@ -230,6 +233,8 @@ fn an_mv_client_is_shut_out_by_its_servers() {
     site.forget_restarts();
     site.good(&["unrevoke", "leaf1"]);
     in_order(&site.restarts(), &[&["th1"], &["th2"], &["mid1"], &["mid2"]]);
+    let (_, said) = site.keytrail(&["rollback", "--dry-run"]);
+    assert!(!said.contains(lets_in), "{said}");
     let (status, said) = site.keytrail(&["unrevoke", "leaf1"]);
     assert_eq!(status, 2, "{said}");
     assert!(said.contains("'leaf1' is not shut out"), "{said}");

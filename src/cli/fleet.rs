@@ -13,7 +13,7 @@ use super::{Answer, Failure, runtime, when};
 use crate::apply::Rollout;
 use crate::digest::Digest;
 use crate::inventory::{self, Connection, HostId, Inventory};
-use crate::mint::{self, Request, State, What, Work};
+use crate::mint::{self, Request, Revocations, State, What, Work};
 use crate::ntpconf::Templates;
 use crate::plan::HostPlan;
 use crate::rotate::{departed::departed, idents::Names, order, renumber::Renumbering};
@@ -211,12 +211,19 @@ pub fn in_force(
 
 /// Whether a rotation has changed what keys are called: then [`in_force`] needs the vault's key.
 pub fn is_renamed(vault: &Vault) -> Result<bool, Failure> {
+    has_one_of(vault, &[Names::STATE, Renumbering::STATE])
+}
+
+/// Whether MV clients are shut out; who they are is sealed.
+pub fn shuts_out(vault: &Vault) -> Result<bool, Failure> {
+    has_one_of(vault, &[Revocations::STATE])
+}
+
+fn has_one_of(vault: &Vault, names: &[&str]) -> Result<bool, Failure> {
     let states = vault
         .states()
         .map_err(|error| vault_failure("cannot read the vault", &error))?;
-    Ok(states
-        .iter()
-        .any(|state| [Names::STATE, Renumbering::STATE].contains(&&**state)))
+    Ok(states.iter().any(|state| names.contains(&&**state)))
 }
 
 impl Fleet {

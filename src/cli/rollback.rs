@@ -83,6 +83,7 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
     let target = target(args, &vault)?;
     // By which ids and names an earlier state authenticates is known to nobody without the vault's key.
     let renamed = fleet::is_renamed(&vault)?;
+    let shuts_out = fleet::shuts_out(&vault)?;
 
     let command = match &target {
         Target::Run(run) => format!("rollback of run {run}"),
@@ -109,6 +110,11 @@ pub fn run(args: &RollbackArgs, out: &mut Out) -> Result<Answer, Failure> {
             ));
         }
         let (steps, missed) = steps(&inventory, &analysis, &hosts, observed, &target);
+        if shuts_out && steps.iter().any(|step| !step.undoes.is_empty()) {
+            progress.word(
+                "MV clients are revoked: a server that goes back behind that lets them in again, until the next apply shuts them out",
+            );
+        }
         if args.dry_run || (!missed.is_empty() && !limits.skip_unreachable) {
             return Ok(Done::Looked(steps, missed));
         }

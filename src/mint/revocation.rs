@@ -13,7 +13,8 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    const STATE: &str = "mv-revocations";
+    /// Under which name the vault keeps it: there is nothing there while nobody is shut out.
+    pub const STATE: &str = "mv-revocations";
 
     /// What is in force.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
