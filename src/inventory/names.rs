@@ -22,13 +22,7 @@ impl Names {
 
     /// Makes a number that of its name; returns the one that was so far.
     pub fn insert<'n>(&mut self, number: u32, name_of: impl Fn(u32) -> &'n str) -> Option<u32> {
-        let (hasher, name) = (&self.hasher, name_of(number));
-        let entry = self.numbers.entry(
-            hasher.hash_one(name),
-            |&other| name_of(other) == name,
-            |&other| hasher.hash_one(name_of(other)),
-        );
-        match entry {
+        match self.entry(name_of(number), name_of) {
             Entry::Occupied(mut known) => Some(std::mem::replace(known.get_mut(), number)),
             Entry::Vacant(new) => {
                 new.insert(number);
@@ -42,19 +36,23 @@ impl Names {
     /// # Errors
     /// The number of a name that is known.
     pub fn add<'n>(&mut self, name: &str, number: u32, name_of: impl Fn(u32) -> &'n str) -> Result<(), u32> {
-        let hasher = &self.hasher;
-        let entry = self.numbers.entry(
-            hasher.hash_one(name),
-            |&other| name_of(other) == name,
-            |&other| hasher.hash_one(name_of(other)),
-        );
-        match entry {
+        match self.entry(name, name_of) {
             Entry::Occupied(known) => Err(*known.get()),
             Entry::Vacant(new) => {
                 new.insert(number);
                 Ok(())
             }
         }
+    }
+
+    /// Where a name is, or would be.
+    fn entry<'n>(&mut self, name: &str, name_of: impl Fn(u32) -> &'n str) -> Entry<'_, u32> {
+        let hasher = &self.hasher;
+        self.numbers.entry(
+            hasher.hash_one(name),
+            |&other| name_of(other) == name,
+            |&other| hasher.hash_one(name_of(other)),
+        )
     }
 
     /// How many there are.
