@@ -216,4 +216,18 @@ mod tests {
         assert_eq!(servers, [server("yellow"), server("howland")]);
         assert!(inventory.is_trusted(inventory.find("mort").unwrap()));
     }
+
+    #[test]
+    fn a_range_of_one_host_is_known_by_the_hosts_name() {
+        let hosts = |names: &str| load_str(&format!("version: 1\nhosts:\n{names}"));
+        let inventory = hosts("  \"leaf[01-01]\": {}\n  top: {}\n").unwrap();
+        let found = inventory.find("leaf01").expect("the range's only host");
+        assert_eq!(&*inventory.host(found).name, "leaf01");
+        assert_eq!(inventory.find("leaf[01-01]"), None);
+        let twice = hosts("  \"leaf[01-01]\": {}\n  leaf01: {}\n").unwrap_err();
+        let LoadFailure::Invalid { findings, .. } = twice else {
+            panic!("{twice}")
+        };
+        assert!(findings.iter().any(|finding| finding.code == "duplicate-host"));
+    }
 }

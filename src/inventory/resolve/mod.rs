@@ -87,9 +87,10 @@ impl<'s> Resolver<'s> {
         let total = usize::try_from(total).unwrap_or_default();
         self.inventory.hosts.reserve_exact(total);
         self.inventory.entries.reserve_exact(hosts.len());
-        // Where no entry is a range, and all are of one file, the entries' names are the hosts'.
+        // Where no entry is a range, and all are of one file, the entries' names are the hosts'. A range may be of one host.
         let known = std::mem::take(&mut self.draft.patterns);
-        let is_known = [hosts.len(), total] == [known.len(); 2];
+        let is_known =
+            [hosts.len(), total] == [known.len(); 2] && !hosts.iter().any(|host| host.pattern.contains('['));
         if is_known {
             self.inventory.by_name = known;
         } else {
