@@ -133,11 +133,11 @@ pub(super) fn text(
     out: &mut Out,
 ) -> Result<(), Failure> {
     if !findings.is_empty() {
-        out.bytes(load::render(&inventory.sources, findings, out.color()).as_bytes())?;
+        out.text(&load::render(&inventory.sources, findings, out.color()))?;
     }
     if let Some(ranking) = ranking {
         let gap = if findings.is_empty() { "" } else { "\n" };
-        out.bytes(format!("{gap}{}", ranking.text(ROWS)).as_bytes())?;
+        out.text(&format!("{gap}{}", ranking.text(ROWS)))?;
     }
     if inventory.hosts.is_empty() {
         out.line("The inventory has no hosts: there is nothing to prove.")?;

@@ -124,7 +124,7 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
     };
     let fleet = prepare(&inventory, out)?;
     let planned = plan::make(&fleet, out)?;
-    out.bytes(render::text(&planned.plan).as_bytes())?;
+    out.text(&render::text(&planned.plan))?;
 
     title(
         out,
@@ -185,7 +185,7 @@ fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
             out,
             "leaf01: /etc/ntp/keytrail.conf (mode 0600; ntp.conf includes it)",
         )?;
-        out.bytes(hide_password(&text).as_bytes())?;
+        out.text(&hide_password(&text))?;
     }
     drop(lab);
     Ok(Answer::Yes)

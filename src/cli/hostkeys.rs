@@ -106,7 +106,7 @@ pub fn run(args: &HostkeysArgs, out: &mut Out) -> Result<Answer, Failure> {
         add(&mut rows)?;
     }
     match args.format {
-        Format::Text => out.bytes(text(&rows, out.color()).as_bytes())?,
+        Format::Text => out.text(&text(&rows, out.color()))?,
         form => out.value(&BTreeMap::from([("hosts", &rows)]), form)?,
     }
     let fine = |row: &Row| matches!(row.state, State::Known | State::Added);

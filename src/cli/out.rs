@@ -2,6 +2,8 @@
 
 use super::Failure;
 use super::args::{Color, Format};
+use crate::ntpconf::printable;
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
 /// Standard output and standard error, with what is known about them.
@@ -50,7 +52,12 @@ impl Out {
 
     /// Data, with a newline.
     pub fn line(&mut self, text: &str) -> Result<(), Failure> {
-        self.bytes(format!("{text}\n").as_bytes())
+        self.text(&format!("{text}\n"))
+    }
+
+    /// Text for people, as [`tame`] leaves it.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.bytes(tame(text).as_bytes())
     }
 
     /// Data for programs, in the form asked for.
@@ -63,7 +70,7 @@ impl Out {
             }
             Format::Json | Format::Text => {
                 let text = serde_json::to_string_pretty(value).map_err(|error| cannot(&error))?;
-                self.line(&text)
+                self.bytes(format!("{text}\n").as_bytes())
             }
         }
     }
@@ -106,8 +113,40 @@ impl Out {
     )]
     pub fn stderr(&self, text: &str) {
         // A closed standard error is nothing to die of.
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", tame(text));
     }
+}
+
+/// Text in which nothing steers a terminal but colours: hosts, files of others and journals have their words in it, and
+/// those could move the cursor, clear the screen, or set the title. Other control characters are shown as `\x1b`.
+pub fn tame(text: &str) -> Cow<'_, str> {
+    let wild = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(wild) {
+        return Cow::Borrowed(text);
+    }
+    let mut tamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(wild) {
+        let (before, from) = rest.split_at(at);
+        tamed.push_str(before);
+        let length = colour(from).unwrap_or_else(|| from.chars().next().map_or(0, char::len_utf8));
+        let (steering, after) = from.split_at(length);
+        if steering.ends_with('m') {
+            tamed.push_str(steering);
+        } else {
+            tamed.push_str(&printable(steering));
+        }
+        rest = after;
+    }
+    tamed.push_str(rest);
+    Cow::Owned(tamed)
+}
+
+/// How long the order to change colours is that `text` begins with.
+fn colour(text: &str) -> Option<usize> {
+    let order = text.strip_prefix("\u{1b}[")?;
+    let end = order.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    order[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
 }
 
 /// `1 host`, `8 hosts`.
@@ -116,5 +155,34 @@ pub fn counted(count: usize, what: &str) -> String {
         (1, _) => format!("1 {what}"),
         (_, Some(stem)) => format!("{count} {stem}copies"),
         (_, None) => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_colours_steers_a_terminal() {
+        for same in [
+            "",
+            "plain\n\ttext é\n",
+            "\u{1b}[1;31merror\u{1b}[0m\n",
+            "\u{1b}[m",
+        ] {
+            assert_eq!(tame(same), same);
+        }
+        for (wild, tamed) in [
+            ("a\u{1b}[2Jb\u{1b}[31mc", "a\\x1b[2Jb\u{1b}[31mc"),
+            ("\u{1b}]0;title\u{7}", "\\x1b]0;title\\x07"),
+            ("\u{1b}[\u{1b}[1m", "\\x1b[\u{1b}[1m"),
+            (
+                "once\rtwice\u{8}\u{9b}2J\u{1b}",
+                "once\\x0dtwice\\x08\\x9b2J\\x1b",
+            ),
+            ("\u{1b}[1;3", "\\x1b[1;3"),
+        ] {
+            assert_eq!(tame(wild), tamed);
+        }
     }
 }

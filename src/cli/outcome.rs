@@ -105,7 +105,7 @@ pub fn trouble(host: &str, outcome: &Outcome) -> String {
     };
     let _ = writeln!(text, "\n{host}: {phase} failed: {message}");
     for line in stderr.lines() {
-        let _ = writeln!(text, "    │ {line}");
+        let _ = writeln!(text, "    │ {}", printable(line));
     }
     if let Some(help) = help.filter(|help| !help.is_empty()) {
         let _ = writeln!(text, "    help: {help}");
@@ -131,7 +131,7 @@ pub fn missed(missed: &[(String, PhaseError)]) -> String {
         let _ = writeln!(text, "{host}: {what}: {error}");
         if let PhaseError::Failed { stderr, .. } = error {
             for line in stderr.lines() {
-                let _ = writeln!(text, "    │ {line}");
+                let _ = writeln!(text, "    │ {}", printable(line));
             }
         }
         advice.extend(error.help());
@@ -216,6 +216,21 @@ mod tests {
             said.contains(
                 "\nleaf1: stage failed: no route\n    help: look at the network\nleaf2: stage failed: no route\nleaf3: stage"
             ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_a_host_says_steers_no_terminal() {
+        let outcome = Outcome::Failed {
+            phase: Phase::Stage,
+            message: "no".into(),
+            help: None,
+            stderr: "\u{1b}[8mhidden\r\u{1b}[2J\nnext".into(),
+        };
+        let said = trouble("evil", &outcome);
+        assert!(
+            said.contains("│ \\x1b[8mhidden\\x0d\\x1b[2J\n    │ next"),
             "{said}"
         );
     }

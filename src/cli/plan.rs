@@ -25,7 +25,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         plan: &planned.plan,
     };
     match args.format {
-        Format::Text => out.bytes(plan::render::text(&planned.plan).as_bytes())?,
+        Format::Text => out.text(&plan::render::text(&planned.plan))?,
         form => out.value(&stored, form)?,
     }
     if !planned.missed.is_empty() {

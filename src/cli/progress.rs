@@ -3,7 +3,7 @@
 //! One bar for the whole phase and one line for each host in flight, never one for every host of the fleet:
 //! drawing thousands of bars takes longer than the work.
 
-use super::out::Out;
+use super::out::{Out, tame};
 use crate::apply::{Event, Phase};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
@@ -126,7 +126,7 @@ impl Progress {
                 }
                 if let Some(why) = failed {
                     // A terminal that went away is no reason to stop.
-                    let _ = bars.all.println(format!("{part}: {why}"));
+                    let _ = bars.all.println(tame(&format!("{part}: {why}")));
                 }
                 bars.total.inc(1);
             }
@@ -139,7 +139,7 @@ impl Progress {
             State::Silent => {}
             State::Lines(_) => say(text),
             State::Bars(bars) => {
-                let _ = bars.all.println(text);
+                let _ = bars.all.println(tame(text));
             }
         }
     }
@@ -215,5 +215,5 @@ fn doing(phase: Phase) -> &'static str {
 
 fn say(text: &str) {
     // A closed standard error is nothing to die of.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", tame(text));
 }

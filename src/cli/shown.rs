@@ -47,8 +47,8 @@ pub fn show_planned(
     };
     match change.format {
         Format::Text => {
-            out.bytes(render::text(&planned.plan).as_bytes())?;
-            out.bytes(format!("\n{}", between::text(&fares)).as_bytes())?;
+            out.text(&render::text(&planned.plan))?;
+            out.text(&format!("\n{}", between::text(&fares)))?;
         }
         form => out.value(
             &Shown {

@@ -30,7 +30,7 @@ pub fn run(args: &Trail, out: &mut Out) -> Result<Answer, Failure> {
         .ok_or_else(|| unknown(&inventory, &args.host))?;
     let told = explain_host(&inventory, &analysis, host);
     match args.format {
-        Format::Text => out.bytes(format!("{}: {told}", told.host).as_bytes())?,
+        Format::Text => out.text(&format!("{}: {told}", told.host))?,
         form => out.value(
             &Document {
                 version: 1,

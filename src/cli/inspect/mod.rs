@@ -118,7 +118,7 @@ pub fn run(args: &InspectArgs, out: &mut Out) -> Result<Answer, Failure> {
 fn files(eyes: &Eyes, paths: &[PathBuf], format: Format, out: &mut Out) -> Result<Answer, Failure> {
     let gathered = eyes.gather(paths)?;
     match format {
-        Format::Text => out.bytes(text::files(&gathered, out.color()).as_bytes())?,
+        Format::Text => out.text(&text::files(&gathered, out.color()))?,
         form => document(&gathered, form, out)?,
     }
     Ok(answer(&gathered))
@@ -139,7 +139,7 @@ fn pair(eyes: &Eyes, one: &Path, other: &Path, format: Format, out: &mut Out) ->
         ..Gathered::default()
     };
     match format {
-        Format::Text => out.bytes(text::files(&gathered, out.color()).as_bytes())?,
+        Format::Text => out.text(&text::files(&gathered, out.color()))?,
         form => document(&gathered, form, out)?,
     }
     Ok(answer)

@@ -330,6 +330,7 @@ fn say(args: &StatusArgs, status: &Status, out: &mut Out) -> Result<(), Failure>
         Form::Yaml => serde_yaml::to_string(status).map_err(|error| cannot(&error))?,
     };
     match &args.output {
+        None if args.format == Form::Text => out.text(&text),
         None => out.bytes(text.as_bytes()),
         // The collector runs as somebody else.
         Some(path) => whole::replace(path, Some(0o644), text.as_bytes())
