@@ -161,15 +161,17 @@ cryptostats() {
         set -- "$dir/cryptostats"
     fi
     # shellcheck disable=SC2012 # the names are ours, and only ls sorts by time
-    part cryptostats "$(ls -tr -- "$@" | tail -n 8 | while IFS= read -r file; do cat "$file"; done |
-        tail -c 131072)"
+    part cryptostats "$(ls -tr -- "$@" | tail -n 8 | while IFS= read -r file; do
+        # The daemon's user owns the directory: a pipe there would hold us up for ever.
+        [ ! -f "$file" ] || cat "$file"
+    done | tail -c 131072)"
 }
 
 read_log() {
     [ -n "$log" ] || [ "$daemon" = chronyd ] || log=$(setting logfile)
     if [ -n "$log" ]; then
         file=$(resolve "$log" && echo "$at") || return 0
-        if [ -r "$file" ]; then
+        if [ -f "$file" ] && [ -r "$file" ]; then
             echo "log $log"
             part log "$(tail -c 65536 "$file")"
         else
