@@ -3,7 +3,8 @@
 mod common;
 
 use common::world::{CONF, KEYS, World, failed, here};
-use keytrail::apply::Outcome;
+use keytrail::apply::{HostWork, Outcome, Site};
+use keytrail::plan::{Action, HostPlan};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
@@ -116,13 +117,15 @@ async fn owner_and_group_are_set_before_anything_is_seen() {
     assert!(report.is_good(), "{report:?}");
     let keys = world.path("one", KEYS);
     for file in [
-        &keys,
         &keys.join("ntpkey_RSAhost_one.4004178806"),
         &world.path("one", CONF),
     ] {
         let meta = fs::metadata(file).unwrap();
         assert_eq!((meta.uid(), meta.gid()), (1, 2), "{file:?}");
     }
+    // The directory is only entered by the owner: who has it could put something else in our files' place.
+    let meta = fs::metadata(&keys).unwrap();
+    assert_eq!((meta.uid(), meta.gid()), (0, 2));
     assert_eq!(
         fs::metadata(&keys).unwrap().mode() & 0o7777,
         0o750,
@@ -159,6 +162,67 @@ async fn owner_and_group_are_set_before_anything_is_seen() {
         message.contains("invalid user") && help.contains("exists on the host"),
         "{message}"
     );
+}
+
+/// Whoever can rename in the keys directory can put his own in the place of what root makes there for a moment, such as
+/// the restart command.
+#[tokio::test]
+async fn root_works_in_no_directory_that_others_can_write_to() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let above = dir.path().join("a 1 ").join("ntp");
+    let keys = above.join("crypto");
+    let path = keys.join("ntpkey_RSAhost_one.4004178806");
+    let world = World::new(dir.path());
+    let file = world.contents.add("a key", 0o600);
+    let apply = async || {
+        let put = Action::PutFile {
+            path: path.display().to_string(),
+            file: file.clone(),
+            replaces: None,
+        };
+        let work = HostWork {
+            plan: HostPlan {
+                host: "one".into(),
+                range: None,
+                wave: 0,
+                actions: vec![put],
+                warnings: Vec::new(),
+            },
+            site: Site {
+                keysdir: keys.display().to_string(),
+                ..Site::default()
+            },
+        };
+        world.run(&here(), vec![work]).await
+    };
+    fs::create_dir_all(&keys).unwrap();
+    for (place, owner, mode) in [
+        (&keys, 1, 0o755),
+        (&keys, 0, 0o775),
+        (&keys, 0, 0o757),
+        (&keys, 0, 0o1777),
+        (&above, 1, 0o755),
+        (&above, 0, 0o777),
+    ] {
+        std::os::unix::fs::chown(place, Some(owner), None).unwrap();
+        fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
+        let report = apply().await;
+        let (_, message, help, _) = failed(&report.hosts["one"]);
+        assert!(
+            message.contains("others than root can write to") && help.contains("chown"),
+            "{mode:o}: {message}"
+        );
+        assert_eq!(fs::read_dir(&keys).unwrap().count(), 0, "nothing was begun");
+        std::os::unix::fs::chown(place, Some(0), None).unwrap();
+        fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // As in /tmp.
+    fs::set_permissions(&above, fs::Permissions::from_mode(0o1777)).unwrap();
+    assert!(apply().await.is_good());
+    assert!(fs::exists(&path).unwrap());
 }
 
 impl World {

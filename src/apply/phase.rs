@@ -219,7 +219,17 @@ const CAUSES: &[(&str, &str)] = &[
     ("File name too long", "shorten the host's or the group's name"),
 ];
 
+/// What the scripts say of a keys directory in which a daemon's user could have root write elsewhere (`scripts/receive.sh`).
+const OPEN: &str = "others than root can write to ";
+
 fn advice(message: &str) -> Option<String> {
+    if message.contains(OPEN) {
+        return Some(
+            "whoever can rename there can have root write or run something else: give these directories to root (`chown \
+             root`, `chmod go-w`); a daemon needs no more than to read (`file_group`)"
+                .to_owned(),
+        );
+    }
     if let Some((_, help)) = CAUSES.iter().find(|(cause, _)| message.contains(cause)) {
         return Some((*help).to_owned());
     }

@@ -36,10 +36,34 @@ entry() {
     eval "verb=\$verb$n old=\$old$n new=\$new$n mode=\$mode$n index=\$index$n path=\$path$n"
 }
 
+# Root works in no directory in which somebody else can rename: he could put his own in the place of what is made there,
+# and have root run it or write elsewhere. An image below $root is no running system; what is not root can do no more
+# than it may anyway.
+ours_alone() {
+    [ -z "$root" ] && [ -O / ] || return 0
+    set -- /
+    place=$keysdir
+    while [ -n "$place" ]; do
+        [ ! -d "$place" ] || set -- "$@" "$place/"
+        place=${place%/*}
+    done
+    # shellcheck disable=SC2012 # its columns are meant
+    ls -ldn -- "$@" | while read -r kind links user rest; do
+        case $user:$kind:${rest#*[0-9] /} in
+            0:?????-??-*) ;;
+            # As in /tmp, only the owner of a file can rename it; but anybody can make one.
+            0:?????????[tT]*:"${keysdir#/}/") exit 1 ;;
+            0:?????????[tT]*) ;;
+            *) exit 1 ;;
+        esac
+    done || stop 4 "others than root can write to $keysdir or to a directory above it"
+}
+
 # Makes $stage to unpack in, and before it whatever of the keys directory and ours below it is missing. The keys
-# directory is closed to all but its owner, and open to its group if one is set.
+# directory is closed to all but the login and those that files are to belong to.
 make_dirs() {
     dir=$root$keysdir made=''
+    ours_alone
     set --
     if [ -d "$dir" ]; then
         sweep "$dir"
@@ -66,8 +90,11 @@ make_dirs() {
         stage=$(mktemp -d "$dir/.keytrail-stage-$$-XXXXXX") || stop 4 "cannot write to $keysdir"
     fi
     [ -n "$made" ] || return 0
-    own "$dir" || stop 4 "$cannot_own"
-    [ -z "$group" ] || chmod 0750 "$dir" || stop 4 "cannot set the mode of $keysdir"
+    # It stays root's: $owner enters it by his group, and cannot rename in it.
+    entered=$group
+    [ -n "$entered" ] || [ -z "$owner" ] || entered=$(id -g -- "$owner") || stop 4 "cannot tell the group of owner $owner"
+    [ -z "$entered" ] || chgrp "$entered" "$dir" || stop 4 "cannot give files to group $entered"
+    [ -z "$entered" ] || chmod 0750 "$dir" || stop 4 "cannot set the mode of $keysdir"
 }
 
 # Takes the host for this run, or stops. A lock of our own from before is taken on, and so is one whose time is
