@@ -132,6 +132,9 @@ fn nothing_but_an_earlier_export_is_replaced() {
         again.stderr
     );
     assert_eq!(listed(&site.path("out")), before);
+    // What a run that was killed left behind.
+    fs::create_dir_all(site.path(".keytrail-export-out-Dead00/before/mort")).expect("made");
+    fs::write(site.path(".keytrail-export-out-Dead00/before/mort/key"), "secret").expect("written");
     site.exported(&["mort", "-o", "out", "--force"]);
     assert!(site.path("out/mort").exists() && !site.path("out/leaf").exists());
     // Somebody's own file, in an export and elsewhere.

@@ -31,7 +31,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(answer),
     };
-    fleet.hold(&fleet_args.vault)?;
+    fleet.hold()?;
     fleet.care = care;
     fleet.source.restart = restart || args.restart.restart;
     let applied = apply(fleet, "apply", &args.rollout, stored.as_ref(), out)?;
@@ -44,7 +44,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
 /// Prints how it ended, and answers whether well.
 pub fn say(report: &Report, format: Format, out: &mut Out) -> Result<Answer, Failure> {
     match format {
-        Format::Text => out.line(&outcome::text(report, out.color()))?,
+        Format::Text => out.line(&outcome::text(report, out.screen()))?,
         form => out.value(report, form)?,
     }
     Ok(if report.is_good() && !report.cancelled {

@@ -137,7 +137,7 @@ pub(super) fn text(
     }
     if let Some(ranking) = ranking {
         let gap = if findings.is_empty() { "" } else { "\n" };
-        out.text(&format!("{gap}{}", ranking.text(ROWS)))?;
+        out.text(&format!("{gap}{}", ranking.text(ROWS, out.screen())))?;
     }
     if inventory.hosts.is_empty() {
         out.line("The inventory has no hosts: there is nothing to prove.")?;

@@ -310,7 +310,7 @@ fn report(out: &mut Out, applied: Applied) -> Result<bool, Failure> {
         return Ok(false);
     };
     let report: Report = report;
-    out.line(&outcome::text(&report, out.color()))?;
+    out.line(&outcome::text(&report, out.screen()))?;
     Ok(report.is_good() && !report.cancelled)
 }
 

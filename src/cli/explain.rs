@@ -6,9 +6,10 @@ use super::{Answer, Failure};
 use crate::finding::Severity;
 use crate::inventory::{MISTAKES, closest};
 use crate::ntpq::{self, ErrorCode};
+use crate::report::{self, Screen};
 use crate::trail::catalogue;
 use crate::trail::rules::{RULES, Rule, rule};
-use comfy_table::{Table, presets};
+use comfy_table::Row;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -55,7 +56,7 @@ pub fn run(args: &Explain, out: &mut Out) -> Result<Answer, Failure> {
                 out.bytes(full(topic).as_bytes())?;
             }
         }
-        (Format::Text, None) => out.bytes(list(&topics).as_bytes())?,
+        (Format::Text, None) => out.bytes(list(&topics, out.screen()).as_bytes())?,
     }
     Ok(Answer::Yes)
 }
@@ -152,7 +153,7 @@ fn full(topic: &Topic) -> String {
     }
 }
 
-fn list(topics: &[Topic]) -> String {
+fn list(topics: &[Topic], screen: Screen) -> String {
     let mut text = String::new();
     let sections = [
         "Findings of `check`",
@@ -160,8 +161,7 @@ fn list(topics: &[Topic]) -> String {
         "Errors of the Autokey daemon, in cryptostats and logs",
     ];
     for (number, heading) in sections.into_iter().enumerate() {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
+        let mut table = report::table(Row::new(), screen);
         for topic in topics.iter().filter(|topic| section(topic) == number) {
             match topic {
                 Topic::Rule {
@@ -178,8 +178,12 @@ fn list(topics: &[Topic]) -> String {
             };
         }
         let _ = writeln!(text, "{heading}:\n");
-        for line in table.lines() {
-            let _ = writeln!(text, " {}", line.trim_end());
+        let narrower = Screen {
+            width: screen.width.map(|width| width.saturating_sub(1)),
+            ..screen
+        };
+        for line in report::table_text(table, narrower).lines() {
+            let _ = writeln!(text, " {line}");
         }
         text.push('\n');
     }

@@ -47,6 +47,8 @@ pub struct Fleet {
     pub jobs: usize,
     /// Longest time of a phase, where it is not the usual one.
     pub timeout: Option<Duration>,
+    /// Which vault it is, and how long it is waited for.
+    vault_args: VaultArgs,
     /// From what all this was made.
     pub source: Source,
 }
@@ -147,6 +149,7 @@ pub fn from_parts(
         hosts,
         jobs: args.jobs.into(),
         timeout: args.timeout,
+        vault_args: args.vault.clone(),
         source,
     })
 }
@@ -177,6 +180,7 @@ pub fn as_minted(
         hosts,
         jobs: args.jobs.into(),
         timeout: args.timeout,
+        vault_args: args.vault.clone(),
     })
 }
 
@@ -228,13 +232,13 @@ fn has_one_of(vault: &Vault, names: &[&str]) -> Result<bool, Failure> {
 
 impl Fleet {
     /// Holds the vault for this process from now on, waiting for it as long as asked: for who changes hosts.
-    pub fn hold(&mut self, args: &VaultArgs) -> Result<(), Failure> {
+    pub fn hold(&mut self) -> Result<(), Failure> {
         if self.lock.is_some() {
             return Ok(());
         }
         // What is to be brought to the hosts was read before the lock was ours.
         let vault = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.lock = Some(hold(vault, self.states, args)?);
+        self.lock = Some(hold(vault, self.states, &self.vault_args)?);
         match vault.latest() {
             Ok(latest) if latest == self.state.snapshot.generation => Ok(()),
             Ok(latest) => Err(vault_failure(
@@ -250,7 +254,7 @@ impl Fleet {
     }
 
     /// Mints more than what is missing. Whether there was anything to mint.
-    pub fn mint(&mut self, demand: &Demand<'_>, args: &VaultArgs, out: &Out) -> Result<bool, Failure> {
+    pub fn mint(&mut self, demand: &Demand<'_>, out: &Out) -> Result<bool, Failure> {
         let before = self.generation();
         let vault = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (state, lock) = mint(
@@ -263,7 +267,7 @@ impl Fleet {
                 Some(lock) => Hold::Held(lock),
                 None => Hold::Not(self.states),
             },
-            args,
+            &self.vault_args,
             out,
         )?;
         self.state = state;
@@ -391,10 +395,15 @@ fn mint(
     let generation = generation.map_err(|error| mint_failure(&error))?;
     if let Some(GenerationId(number)) = generation {
         let made: Vec<String> = made.iter().map(|(what, count)| counted(*count, what)).collect();
-        out.note(&if made.is_empty() {
-            format!("Generation {number}: nothing new was made, what is no longer needed was taken out")
-        } else {
-            format!("Minted generation {number}: {}", made.join(", "))
+        out.note(&match (made.is_empty(), args.copy) {
+            (false, false) => format!("Minted generation {number}: {}", made.join(", ")),
+            (false, true) => format!("Would mint generation {number}: {}", made.join(", ")),
+            (true, false) => {
+                format!("Generation {number}: nothing new was made, what is no longer needed was taken out")
+            }
+            (true, true) => {
+                format!("Generation {number} would make nothing new, and take out what is no longer needed")
+            }
         });
     }
     let state = State::read(vault).map_err(unreadable)?;

@@ -3,7 +3,7 @@
 use super::args::{Graph, Picture};
 use super::load::{self, Read};
 use super::out::Out;
-use super::{Answer, Failure};
+use super::{Answer, Failure, whole};
 use crate::report::Counts;
 use crate::trail::draw::{self, Options};
 use crate::trail::failure;
@@ -37,7 +37,7 @@ pub fn run(args: &Graph, out: &mut Out) -> Result<Answer, Failure> {
     };
     match &args.output {
         Some(path) => {
-            std::fs::write(path, &drawn)
+            whole::replace(path, whole::Mode::Usual, drawn.as_bytes())
                 .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
             out.note(&format!("Drawn: {}", path.display()));
         }

@@ -4,9 +4,9 @@ use super::args::{Format, VaultArgs};
 use super::out::{Out, counted};
 use super::vault::key::{vault_failure, vault_path};
 use super::{Answer, Failure, when};
+use crate::report::{self, Screen};
 use crate::vault::{HostResult, Outcome, RunInfo, Vault};
 use clap::Args;
-use comfy_table::{Table, presets};
 use indexmap::IndexMap;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -95,7 +95,7 @@ pub fn run(args: &HistoryArgs, out: &mut Out) -> Result<Answer, Failure> {
             results: results.into_iter().map(host).collect(),
         };
         match args.format {
-            Format::Text => out.line(hosts(&one).trim_end())?,
+            Format::Text => out.line(hosts(&one, out.screen()).trim_end())?,
             form => out.value(&one, form)?,
         }
         return Ok(Answer::Yes);
@@ -109,7 +109,7 @@ pub fn run(args: &HistoryArgs, out: &mut Out) -> Result<Answer, Failure> {
     }
     match args.format {
         Format::Text if described_runs.is_empty() => out.line("Nothing was applied yet.")?,
-        Format::Text => out.line(&table(&described_runs))?,
+        Format::Text => out.line(&table(&described_runs, out.screen()))?,
         form => out.value(&described_runs, form)?,
     }
     Ok(Answer::Yes)
@@ -168,9 +168,8 @@ fn generation(number: Option<u32>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
 }
 
-fn table(runs: &[Run]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
+fn table(runs: &[Run], screen: Screen) -> String {
+    let heading = [
         "RUN",
         "STARTED",
         "TOOK",
@@ -179,7 +178,8 @@ fn table(runs: &[Run]) -> String {
         "HOSTS",
         "ENDED",
         "COMMAND",
-    ]);
+    ];
+    let mut table = report::table(heading, screen);
     for run in runs {
         table.add_row([
             run.number.clone(),
@@ -192,10 +192,10 @@ fn table(runs: &[Run]) -> String {
             run.command.clone(),
         ]);
     }
-    table.trim_fmt()
+    report::table_text(table, screen)
 }
 
-fn hosts(one: &One) -> String {
+fn hosts(one: &One, screen: Screen) -> String {
     let run = &one.run;
     let mut text = format!("run {}: {}\n", run.number, run.command);
     let _ = writeln!(text, "by {}, {}", run.operator, when::spoken(&run.started));
@@ -208,10 +208,7 @@ fn hosts(one: &One) -> String {
     if let Some(number) = run.generation {
         let _ = writeln!(text, "generation {number}");
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["HOST", "OUTCOME", "GENERATION", "WHY"]);
+    let mut table = report::table(["HOST", "OUTCOME", "GENERATION", "WHY"], screen);
     for host in &one.results {
         table.add_row([
             host.name.clone(),
@@ -221,7 +218,7 @@ fn hosts(one: &One) -> String {
             host.detail.lines().next().unwrap_or_default().to_owned(),
         ]);
     }
-    let _ = writeln!(text, "{}", table.trim_fmt());
+    let _ = writeln!(text, "{}", report::table_text(table, screen));
     let _ = writeln!(text, "{}: {}", counted(one.results.len(), "host"), counts(run));
     text
 }

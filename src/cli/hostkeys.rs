@@ -8,9 +8,10 @@ use super::{Answer, Failure, runtime};
 use crate::apply::{self, InventoryConnect};
 use crate::inventory::{self, Connection, HostId, Inventory};
 use crate::remote::{ControlDir, HostKeys, Unreachable, Verdict, known_hosts};
+use crate::report::{self, Screen};
 use crate::trail::Analysis;
 use clap::Args;
-use comfy_table::{Cell, Color, Table, presets};
+use comfy_table::{Cell, Color};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -106,7 +107,7 @@ pub fn run(args: &HostkeysArgs, out: &mut Out) -> Result<Answer, Failure> {
         add(&mut rows)?;
     }
     match args.format {
-        Format::Text => out.text(&text(&rows, out.color()))?,
+        Format::Text => out.text(&text(&rows, out.screen()))?,
         form => out.value(&BTreeMap::from([("hosts", &rows)]), form)?,
     }
     let fine = |row: &Row| matches!(row.state, State::Known | State::Added);
@@ -236,15 +237,12 @@ fn add(rows: &mut BTreeMap<String, Row>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn text(rows: &BTreeMap<String, Row>, color: bool) -> String {
+fn text(rows: &BTreeMap<String, Row>, screen: Screen) -> String {
     let mut text = String::new();
     if rows.is_empty() {
         return text;
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["HOST", "STATE", "KEY", "FINGERPRINT"]);
+    let mut table = report::table(["HOST", "STATE", "KEY", "FINGERPRINT"], screen);
     for (host, row) in rows {
         let (word, tint) = match row.state {
             State::Known => ("known", Color::Green),
@@ -254,11 +252,7 @@ fn text(rows: &BTreeMap<String, Row>, color: bool) -> String {
             State::Revoked => ("REVOKED", Color::Red),
             State::Unreachable => ("UNREACHABLE", Color::Red),
         };
-        let state = if color {
-            Cell::new(word).fg(tint)
-        } else {
-            Cell::new(word)
-        };
+        let state = Cell::new(word).fg(tint);
         let mut first = Some((Cell::new(host), state));
         let mut keys: Vec<(&str, &str)> = row
             .keys
@@ -273,7 +267,7 @@ fn text(rows: &BTreeMap<String, Row>, color: bool) -> String {
             table.add_row([host, state, Cell::new(kind), Cell::new(fingerprint)]);
         }
     }
-    let _ = writeln!(text, "{table}");
+    let _ = writeln!(text, "{}", report::table_text(table, screen));
     for (host, row) in rows {
         trouble(&mut text, host, row);
     }

@@ -149,7 +149,7 @@ impl Page {
             .and_then(|()| remember(&mut vault, run, seen))
             .and_then(|()| vault.end_run(run, &super::outcome::counts(report), when::now()))
             .map_err(|error| {
-                out.stderr(&super::outcome::text(report, out.stderr_color()));
+                out.stderr(&super::outcome::text(report, out.stderr_screen()));
                 vault_failure(
                     "what was done on the hosts could not be written into the vault's journal",
                     &error,

@@ -3,8 +3,10 @@
 use super::Failure;
 use super::args::{Color, Format};
 use crate::ntpconf::printable;
+use crate::report::Screen;
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
 
 /// Standard output and standard error, with what is known about them.
 pub struct Out {
@@ -38,6 +40,22 @@ impl Out {
     /// Whether standard error takes colour.
     pub fn stderr_color(&self) -> bool {
         self.stderr_color
+    }
+
+    /// Standard output, for tables.
+    pub fn screen(&self) -> Screen {
+        Screen {
+            color: self.stdout_color,
+            width: columns(&std::io::stdout()),
+        }
+    }
+
+    /// Standard error, for tables.
+    pub fn stderr_screen(&self) -> Screen {
+        Screen {
+            color: self.stderr_color,
+            width: columns(&std::io::stderr()),
+        }
     }
 
     /// Whether progress bars make sense: standard error is a terminal and nobody asked for quiet.
@@ -147,6 +165,12 @@ fn colour(text: &str) -> Option<usize> {
     let order = text.strip_prefix("\u{1b}[")?;
     let end = order.find(|c: char| !c.is_ascii_digit() && c != ';')?;
     order[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
+}
+
+/// The width of a terminal. `None`: it is none, or does not know.
+fn columns(stream: &impl AsFd) -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(size.ws_col).filter(|&columns| columns > 0)
 }
 
 /// `1 host`, `8 hosts`.

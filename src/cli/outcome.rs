@@ -3,7 +3,8 @@
 use super::out::counted;
 use crate::apply::{Outcome, PhaseError, Report};
 use crate::ntpconf::printable;
-use comfy_table::{Cell, CellAlignment, Color, Table, presets};
+use crate::report::{self, Screen};
+use comfy_table::{Cell, CellAlignment, Color, Table};
 use indexmap::IndexSet;
 use std::fmt::Write as _;
 
@@ -11,14 +12,14 @@ use std::fmt::Write as _;
 const CHANGED_ROWS: usize = 40;
 
 /// The whole report.
-pub fn text(report: &Report, color: bool) -> String {
+pub fn text(report: &Report, screen: Screen) -> String {
     let mut text = String::new();
     if report.is_unchanged() && !report.cancelled {
         return format!("No changes: {} as the inventory says.", are(report.hosts.len()));
     }
-    let table = table(report, color);
+    let table = table(report, screen);
     if table.row_count() > 0 {
-        let _ = writeln!(text, "{table}");
+        let _ = writeln!(text, "{}", report::table_text(table, screen));
     }
     // Where a network is down, hundreds of hosts say the same: the advice is given once.
     let mut advised = IndexSet::new();
@@ -34,11 +35,8 @@ pub fn text(report: &Report, color: bool) -> String {
     text
 }
 
-fn table(report: &Report, color: bool) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["HOST", "OUTCOME", "CHANGES", "RESTARTED"]);
+fn table(report: &Report, screen: Screen) -> Table {
+    let mut table = report::table(["HOST", "OUTCOME", "CHANGES", "RESTARTED"], screen);
     if let Some(column) = table.column_mut(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -64,12 +62,8 @@ fn table(report: &Report, color: bool) -> Table {
             Outcome::NotReady { .. } => ("NOT READY", Color::Red, String::new(), ""),
             Outcome::NotReached { .. } => ("not reached", Color::Yellow, String::new(), ""),
         };
-        let cell = if color {
-            Cell::new(word).fg(tint)
-        } else {
-            Cell::new(word)
-        };
-        table.add_row([Cell::new(host), cell, Cell::new(count), Cell::new(restarted)]);
+        let word = Cell::new(word).fg(tint);
+        table.add_row([Cell::new(host), word, Cell::new(count), Cell::new(restarted)]);
     }
     table
 }
@@ -210,7 +204,7 @@ mod tests {
             };
             report.hosts.insert(host.into(), outcome);
         }
-        let said = text(&report, false);
+        let said = text(&report, Screen::default());
         assert_eq!(said.matches("look at the network").count(), 1, "{said}");
         assert!(
             said.contains(

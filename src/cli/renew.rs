@@ -91,7 +91,7 @@ pub fn run(args: &RenewArgs, out: &mut Out) -> Result<Answer, Failure> {
         anew: false,
         whom: Whom::Outdated(&names),
     };
-    if !rotating::begin(fleet, &change, &args.fleet, out)? {
+    if !rotating::begin(fleet, &change, out)? {
         out.line(&nothing_due(fleet, &names, now))?;
         return Ok(Answer::Yes);
     }

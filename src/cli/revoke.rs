@@ -232,7 +232,7 @@ fn change(
         anew: *revoked != fleet.state.revoked,
         whom: Whom::Changed,
     };
-    if !rotating::begin(fleet, &wanted, args, out)? {
+    if !rotating::begin(fleet, &wanted, out)? {
         out.line("No server's key changes.")?;
         return Ok(Answer::Yes);
     }

@@ -13,9 +13,9 @@ use crate::apply::{self, Back, Look, PhaseError, Report, Target};
 use crate::inventory::{HostId, Inventory};
 use crate::mint::State;
 use crate::plan::{Action, HostPlan, Observed};
+use crate::report::{self, Screen};
 use crate::trail::Analysis;
 use crate::vault::{self, GenerationId, Vault};
-use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -175,7 +175,7 @@ fn answer(args: &RollbackArgs, done: Done, out: &mut Out) -> Result<Answer, Fail
     match done {
         Done::Report(report) => {
             match args.format {
-                Format::Text => out.line(&outcome::text(&report, out.color()))?,
+                Format::Text => out.line(&outcome::text(&report, out.screen()))?,
                 form => out.value(&report, form)?,
             }
             let good = report.is_good() && !report.cancelled;
@@ -183,7 +183,7 @@ fn answer(args: &RollbackArgs, done: Done, out: &mut Out) -> Result<Answer, Fail
         }
         Done::Looked(steps, missed) => {
             match args.format {
-                Format::Text => out.line(&text(&steps))?,
+                Format::Text => out.line(&text(&steps, out.screen()))?,
                 form => out.value(&steps, form)?,
             }
             if missed.is_empty() {
@@ -319,23 +319,21 @@ fn plan_of(step: &Step) -> HostPlan {
     }
 }
 
-fn text(steps: &[Step]) -> String {
+fn text(steps: &[Step], screen: Screen) -> String {
     let going: Vec<&Step> = steps.iter().filter(|step| !step.undoes.is_empty()).collect();
     let stay = counted(steps.len() - going.len(), "host");
     if going.is_empty() {
         return format!("Nothing to take back: {stay} would stay as they are.");
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["HOST", "GENERATION", "UNDOES RUNS"]);
+    let mut table = report::table(["HOST", "GENERATION", "UNDOES RUNS"], screen);
     let generation = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
     for step in &going {
         let change = format!("{} → {}", generation(step.from), generation(step.to));
         table.add_row([step.host.clone(), change, step.undoes.join(", ")]);
     }
     format!(
-        "{table}\n\n{} would go back, {stay} would stay.",
+        "{}\n\n{} would go back, {stay} would stay.",
+        report::table_text(table, screen),
         counted(going.len(), "host")
     )
 }

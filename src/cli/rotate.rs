@@ -179,7 +179,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> Result<Answer, Failure> {
         anew: args.anew,
         whom: Whom::Changed,
     };
-    if !rotating::begin(fleet, &asked, &args.fleet, out)? {
+    if !rotating::begin(fleet, &asked, out)? {
         out.line("Nothing to rotate: no host holds what would be made anew.")?;
         return Ok(Answer::Yes);
     }

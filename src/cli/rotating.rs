@@ -55,7 +55,7 @@ pub fn prepare(
         Ok(fleet) => fleet,
         Err(answer) => return Ok(Err(answer)),
     };
-    fleet.hold(&args.vault)?;
+    fleet.hold()?;
     fleet.source.restart = change.restart.restart;
     Ok(Ok(Prepared { fleet, _copy: copy }))
 }
@@ -89,6 +89,7 @@ pub fn place(
         .backup(&path)
         .map_err(|error| vault_failure(what, &error))?;
     args.vault.vault = Some(path);
+    args.vault.copy = true;
     Ok((args, Some(dir)))
 }
 
@@ -117,7 +118,7 @@ pub enum Whom<'a> {
 
 /// Mints, unless an earlier run has and is not finished, and keeps the record. The fleet is then about the hosts concerned.
 /// Whether there is anything to do.
-pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out) -> Result<bool, Failure> {
+pub fn begin(fleet: &mut Fleet, change: &Change<'_>, out: &Out) -> Result<bool, Failure> {
     let subject = change.subject;
     let rotations = rotations(fleet)?;
     if let Whom::Changed = change.whom
@@ -144,7 +145,6 @@ pub fn begin(fleet: &mut Fleet, change: &Change<'_>, args: &FleetArgs, out: &Out
             note: &subject.words,
             record: Some(&record),
         },
-        &args.vault,
         out,
     )?;
     let hosts = match change.whom {

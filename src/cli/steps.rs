@@ -61,7 +61,7 @@ pub fn run(
             Err(answer) => return Ok(answer),
         };
         args.said = true;
-        fleet.hold(&args.vault)?;
+        fleet.hold()?;
         fleet.source.restart = change.restart.restart;
         let Some(at) = what.step(&mut fleet, out)? else {
             break;
@@ -88,7 +88,7 @@ pub fn run(
             return Ok(Answer::No);
         };
         if change.format == Format::Text {
-            out.line(&outcome::text(&report, out.color()))?;
+            out.line(&outcome::text(&report, out.screen()))?;
         }
         let good = report.is_good() && !report.cancelled;
         taken.push(Taken {

@@ -90,7 +90,7 @@ pub fn write(path: &Path, plan: &Stored<'_>) -> Result<(), Failure> {
     };
     let mut text = serde_json::to_vec_pretty(plan).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
-    whole::replace(path, None, &text).map_err(failed)
+    whole::replace(path, whole::Mode::Private, &text).map_err(failed)
 }
 
 /// Reads a plan back.

@@ -4,6 +4,7 @@
 //! it on disk; [`archive()`] and [`mail()`] are other ways to hand over a host's files.
 
 mod archive;
+mod aside;
 mod dcl;
 mod mail;
 mod openvms;

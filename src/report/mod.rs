@@ -8,6 +8,7 @@ mod junit;
 mod names;
 mod ranking;
 mod sarif;
+mod table;
 mod text;
 
 pub use arrange::{Located, arrange, path_text};
@@ -18,4 +19,5 @@ pub use junit::junit;
 pub use names::names;
 pub use ranking::Ranking;
 pub use sarif::sarif;
+pub use table::{Screen, table, table_text};
 pub use text::{Counts, TextStyle, text};

@@ -1,9 +1,10 @@
 //! What breaks if something fails, the worst first: beside the findings of `check --what-if`.
 
+use super::table::{Screen, table, table_text};
 use crate::inventory::Inventory;
 use crate::trail::failure::{Failure, Part, WhatIf};
 use crate::trail::graph::{Node, TrailGraph};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::fmt::{self, Write};
 
@@ -97,19 +98,19 @@ impl<'i> Ranking<'i> {
     }
 
     /// As a table of at most so many rows.
-    pub fn text(&self, limit: usize) -> String {
+    pub fn text(&self, limit: usize, screen: Screen) -> String {
         if self.failures.is_empty() {
             return format!(
                 "Whatever fails, none of {} loses its last certificate trail.\n",
                 counted(self.hosts)
             );
         }
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_header([
+        let heading = [
             "IF THIS FAILS".to_owned(),
             format!("OF {} LOSE THEIR TRAIL", counted(self.hosts).to_uppercase()),
             "SUCH AS".to_owned(),
-        ]);
+        ];
+        let mut table = table(heading, screen);
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -119,11 +120,8 @@ impl<'i> Ranking<'i> {
             let examples = ranked.examples.join(", ") + if more { " …" } else { "" };
             table.add_row([fails.join(" and "), ranked.loses.to_string(), examples]);
         }
+        let mut text = table_text(table, screen) + "\n";
         // Writing into a String cannot fail.
-        let mut text = String::new();
-        for line in table.lines() {
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
         if self.failures.len() > limit {
             let more = self.failures.len() - limit;
             let _ = writeln!(text, "… and {more} more; --format json has all of them");

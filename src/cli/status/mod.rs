@@ -14,6 +14,7 @@ use crate::apply::PhaseError;
 use crate::apply::verify::Level;
 use crate::inventory::HostId;
 use crate::plan::{HostPlan, Summary};
+use crate::report::Screen;
 use crate::rotate::record::Pending;
 use crate::trail::rules::expiring::soon;
 use crate::vault::Vault;
@@ -324,7 +325,8 @@ fn drift(plan: &HostPlan) -> String {
 fn say(args: &StatusArgs, status: &Status, out: &mut Out) -> Result<(), Failure> {
     let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
     let text = match args.format {
-        Form::Text => text::text(status, args.output.is_none() && out.color()),
+        Form::Text if args.output.is_some() => text::text(status, Screen::default()),
+        Form::Text => text::text(status, out.screen()),
         Form::Prometheus => prometheus::text(status),
         Form::Json => serde_json::to_string_pretty(status).map_err(|error| cannot(&error))? + "\n",
         Form::Yaml => serde_yaml::to_string(status).map_err(|error| cannot(&error))?,
@@ -333,7 +335,7 @@ fn say(args: &StatusArgs, status: &Status, out: &mut Out) -> Result<(), Failure>
         None if args.format == Form::Text => out.text(&text),
         None => out.bytes(text.as_bytes()),
         // The collector runs as somebody else.
-        Some(path) => whole::replace(path, Some(0o644), text.as_bytes())
+        Some(path) => whole::replace(path, whole::Mode::Public, text.as_bytes())
             .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error)),
     }
 }

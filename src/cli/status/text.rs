@@ -3,13 +3,14 @@
 use super::{Row, Status};
 use crate::cli::out::counted;
 use crate::cli::when;
-use comfy_table::{Cell, CellAlignment, Color, Table, presets};
+use crate::report::{self, Screen};
+use comfy_table::{Cell, CellAlignment, Color, Table};
 use std::fmt::Write as _;
 
 /// Rows of hosts in order; beyond it they are only counted. Hosts in trouble always have a row.
 const GOOD_ROWS: usize = 40;
 
-pub(super) fn text(status: &Status, color: bool) -> String {
+pub(super) fn text(status: &Status, screen: Screen) -> String {
     let mut text = String::new();
     for pending in &status.pending {
         let _ = writeln!(
@@ -26,7 +27,7 @@ pub(super) fn text(status: &Status, color: bool) -> String {
         );
     }
     if !status.hosts.is_empty() {
-        let _ = writeln!(text, "{}", table(status, color));
+        let _ = writeln!(text, "{}", report::table_text(table(status, screen), screen));
     }
     for row in status.hosts.iter().filter(|row| row.trouble.len() > 1) {
         text.push('\n');
@@ -86,15 +87,13 @@ fn order(status: &Status) -> String {
     }
 }
 
-fn table(status: &Status, color: bool) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+fn table(status: &Status, screen: Screen) -> Table {
     let mut heading = vec!["HOST", "ROLE", "GROUP", "GEN", "CERT DAYS"];
     if !status.offline {
         heading.push("FILES");
     }
     heading.extend(["LAST VERIFIED", "TROUBLE"]);
-    table.set_header(heading);
+    let mut table = report::table(heading, screen);
     for column in [3, 4] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -106,12 +105,12 @@ fn table(status: &Status, color: bool) -> Table {
         if row.trouble.is_empty() && good > GOOD_ROWS {
             continue;
         }
-        table.add_row(cells(row, status, color));
+        table.add_row(cells(row, status));
     }
     table
 }
 
-fn cells(row: &Row, status: &Status, color: bool) -> Vec<Cell> {
+fn cells(row: &Row, status: &Status) -> Vec<Cell> {
     let number = |number: Option<String>| Cell::new(number.unwrap_or_else(|| "-".to_owned()));
     let mut cells = vec![
         Cell::new(&row.host),
@@ -146,10 +145,10 @@ fn cells(row: &Row, status: &Status, color: bool) -> Vec<Cell> {
     } else {
         Color::Yellow
     };
-    cells.push(if color && !trouble.is_empty() {
-        Cell::new(trouble).fg(tint)
-    } else {
+    cells.push(if trouble.is_empty() {
         Cell::new(trouble)
+    } else {
+        Cell::new(trouble).fg(tint)
     });
     cells
 }

@@ -4,8 +4,8 @@ use super::{Look, key};
 use crate::cli::args::Format;
 use crate::cli::out::{Out, counted};
 use crate::cli::{Answer, Failure, when};
+use crate::report::{self, Screen};
 use crate::vault::{Holder, Lock, SecretKind, Vault};
-use comfy_table::{Table, presets};
 use indexmap::IndexMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -74,13 +74,13 @@ pub fn run(args: &Look, out: &mut Out) -> Result<Answer, Failure> {
         states: vault.states().map_err(cannot)?,
     };
     match args.format {
-        Format::Text => out.line(text(&info).trim_end())?,
+        Format::Text => out.line(text(&info, out.screen()).trim_end())?,
         form => out.value(&info, form)?,
     }
     Ok(Answer::Yes)
 }
 
-fn text(info: &Info) -> String {
+fn text(info: &Info, screen: Screen) -> String {
     let mut text = format!(
         "{}: {} kB, opened by {}\n",
         info.vault,
@@ -94,10 +94,7 @@ fn text(info: &Info) -> String {
         let _ = writeln!(text, "nothing was minted yet");
         return text;
     }
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["GENERATION", "MADE", "WHY", "HOSTS"]);
+    let mut table = report::table(["GENERATION", "MADE", "WHY", "HOSTS"], screen);
     for generation in &info.generations {
         let hosts = match (&generation.pruned, generation.hosts) {
             (Some(_), _) => "pruned".to_owned(),
@@ -107,7 +104,7 @@ fn text(info: &Info) -> String {
         let made = when::spoken(&generation.made);
         table.add_row([&generation.number.to_string(), &made, &generation.why, &hosts]);
     }
-    let _ = writeln!(text, "{}", table.trim_fmt());
+    let _ = writeln!(text, "{}", report::table_text(table, screen));
     let secrets: Vec<String> = info
         .secrets
         .iter()

@@ -156,7 +156,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> Result<Answer, Failure> {
     // Nothing is proven of nobody.
     let good = !rows.is_empty() && rows.iter().all(|row| row.good);
     match args.format {
-        Format::Text => out.text(&text::text(&rows, level, out.color()))?,
+        Format::Text => out.text(&text::text(&rows, level, out.screen()))?,
         form => out.value(
             &Answered {
                 version: VERSION,

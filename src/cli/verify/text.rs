@@ -4,18 +4,19 @@ use super::Row;
 use crate::apply::verify::{Level, Verified};
 use crate::cli::out::counted;
 use crate::ntpq::Standing;
-use comfy_table::{Cell, CellAlignment, Color, Table, presets};
+use crate::report::{self, Screen};
+use comfy_table::{Cell, CellAlignment, Color, Table};
 use indexmap::IndexMap;
 use std::fmt::Write as _;
 
 /// Rows of hosts that stand as promised; beyond it they are only counted. Hosts in trouble always have a row.
 const GOOD_ROWS: usize = 40;
 
-pub fn text(rows: &[Row], level: Level, color: bool) -> String {
+pub fn text(rows: &[Row], level: Level, screen: Screen) -> String {
     if rows.is_empty() {
         return "No host was looked at.\n".to_owned();
     }
-    let mut text = format!("{}\n", table(rows, level, color));
+    let mut text = report::table_text(table(rows, level, screen), screen) + "\n";
     // Many hosts have the same trouble: what to do about it stands below all of them, once.
     let mut advice: IndexMap<Vec<String>, Vec<String>> = IndexMap::new();
     for row in rows {
@@ -39,15 +40,13 @@ pub fn text(rows: &[Row], level: Level, color: bool) -> String {
     text
 }
 
-fn table(rows: &[Row], level: Level, color: bool) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+fn table(rows: &[Row], level: Level, screen: Screen) -> Table {
     let mut heading = vec!["HOST", "GROUP", "DAEMON"];
     if level == Level::Auth {
         heading.push("AUTHENTICATED");
     }
     heading.push("TROUBLE");
-    table.set_header(heading);
+    let mut table = report::table(heading, screen);
     if level == Level::Auth
         && let Some(column) = table.column_mut(3)
     {
@@ -60,11 +59,7 @@ fn table(rows: &[Row], level: Level, color: bool) -> Table {
             continue;
         }
         let (word, tint) = daemon(row);
-        let word = if color {
-            Cell::new(word).fg(tint)
-        } else {
-            Cell::new(word)
-        };
+        let word = Cell::new(word).fg(tint);
         let mut cells = vec![
             Cell::new(&row.host),
             Cell::new(row.group.as_deref().unwrap_or("-")),
