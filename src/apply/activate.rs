@@ -3,7 +3,7 @@
 use super::payload::{Entry, Payload, Prelude, Sent, word};
 use super::phase::{failure, garbled};
 use super::pool::Seat;
-use super::reply::{Reply, number};
+use super::reply::{Reply, moment, number};
 use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
@@ -227,7 +227,7 @@ pub(super) fn since(heard: &[u8]) -> Option<i64> {
     let mut reply = Reply::open(heard).ok()?;
     loop {
         if let Some(since) = reply.line().ok()?.strip_prefix("since ") {
-            return number(since).ok();
+            return moment(since).ok();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::payload::Prelude;
 use super::phase::{failure, garbled};
-use super::reply::{Reply, number};
+use super::reply::{Reply, moment, number};
 use super::{PhaseError, Site, payload};
 use crate::digest::Digest;
 use crate::plan::{Observed, ObservedFile, SwitchRecord};
@@ -100,12 +100,13 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (word, section) {
             ("asked", _) => last = rest,
-            ("is", _) => asked.push((rest, last)),
+            // No more answers than questions: every listed file is looked up among them.
+            ("is", _) if asked.len() < look.show.len() => asked.push((rest, last)),
             ("content", _) => {
                 let content = Secret::new(reply.bytes(number(rest)?)?);
                 observed.conf.insert(last.to_owned(), content);
             }
-            ("clock", _) => observed.clock = number(rest)?,
+            ("clock", _) => observed.clock = moment(rest)?,
             ("pending", _) => observed.restart_pending = true,
             ("lock", _) => observed.lock = Some(rest.to_owned()),
             ("kept", _) => {
@@ -185,7 +186,7 @@ fn record(text: &str) -> Result<SwitchRecord, String> {
         run: run.to_owned(),
         before: generation(before)?,
         after: generation(after)?,
-        at: number(at)?,
+        at: moment(at)?,
     })
 }
 
@@ -245,6 +246,39 @@ fn permissions(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_answers_what_it_was_asked() {
+        let look = Look {
+            site: Site {
+                keysdir: "/k".into(),
+                ..Site::default()
+            },
+            show: vec!["/etc/ntp.conf".into()],
+        };
+        let told = |lines: &str| {
+            let output = Output {
+                status: 0,
+                stdout: Secret::from(format!("keytrail-reply 1\n{lines}end\n")),
+                stderr: String::new(),
+            };
+            read(&output, &look)
+        };
+        let one = "asked /etc/ntp.conf\nis /etc/ntp.conf\n";
+        assert!(told(&format!("{one}clock 5\n")).is_ok());
+        assert!(
+            told(&one.repeat(2)).is_err(),
+            "each listed file would be sought among all of them"
+        );
+        for lines in [
+            "clock -9223372036854775808\n",
+            "record 1 - 2 9223372036854775807\n",
+            "record 1 - -2 5\n",
+            "content 18446744073709551615\n",
+        ] {
+            assert!(told(lines).is_err(), "{lines}");
+        }
+    }
 
     #[test]
     fn ls_lines() {

@@ -40,7 +40,18 @@ impl<'a> Reply<'a> {
 
 /// A number in an answer.
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.trim().parse().map_err(|_| format!("'{text}' is no number"))
+    text.trim()
+        .parse()
+        .map_err(|_| format!("'{}' is no number", text.escape_debug()))
+}
+
+/// A time in an answer, Unix seconds: of a year with four digits, so that nothing overflows that is reckoned from it.
+pub(super) fn moment(text: &str) -> Result<i64, String> {
+    const YEAR_10_000: i64 = 253_402_300_800;
+    number(text).and_then(|seconds| match seconds {
+        0..YEAR_10_000 => Ok(seconds),
+        _ => Err(format!("{seconds} is no time")),
+    })
 }
 
 #[cfg(test)]
@@ -56,5 +67,20 @@ mod tests {
         assert_eq!(reply.line().unwrap(), "end");
         assert!(reply.line().is_err());
         assert!(Reply::open(b"Welcome!\nkeytrail-reply").is_err());
+    }
+
+    #[test]
+    fn times_are_such_as_can_be_reckoned_with() {
+        assert_eq!(moment("1795192905"), Ok(1_795_192_905));
+        for text in [
+            "-1",
+            "253402300800",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "now\u{1b}[2J",
+        ] {
+            let why = moment(text).unwrap_err();
+            assert!(!why.contains('\u{1b}'), "{why}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::PhaseError;
 use super::super::payload::{self, Prelude};
 use super::super::phase::{failure, garbled};
-use super::super::reply::{Reply, number};
+use super::super::reply::{Reply, moment, number};
 use super::Verification;
 use super::log::offset_seconds;
 use crate::inventory::Implementation;
@@ -133,7 +133,7 @@ pub(super) fn read(stdout: &[u8]) -> Result<Seen, String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "end" => return Ok(seen),
-            "clock" => seen.clock = number(rest)?,
+            "clock" => seen.clock = moment(rest)?,
             "zone" => seen.zone = offset_seconds(rest).unwrap_or(0),
             "process" => seen.processes.push(process(rest)?),
             "absent" => seen.absent = Some(rest.to_owned()),
@@ -158,6 +158,6 @@ fn process(text: &str) -> Result<Process, String> {
     Ok(Process {
         name: name.to_owned(),
         pid: number(pid)?,
-        age: age.parse().ok(),
+        age: moment(age).ok(),
     })
 }

@@ -91,7 +91,10 @@ pub(super) fn offset_seconds(text: &str) -> Option<i64> {
         ("-", digits) => (-1, digits.replace(':', "")),
         _ => return None,
     };
-    let (hours, minutes) = digits.split_at_checked(2)?;
+    if digits.len() != 4 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = digits.split_at(2);
     Some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60))
 }
 
@@ -124,6 +127,21 @@ mod tests {
             "2026-13-20T16:41:00",
         ] {
             assert_eq!(at(text, NOW, 0), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_offset_is_none() {
+        assert_eq!(offset_seconds("-05:30"), Some(-19_800));
+        for text in [
+            "",
+            "+1",
+            "+-1-1",
+            "+009223372036854775807",
+            "+99999999999999999999",
+            "0100",
+        ] {
+            assert_eq!(offset_seconds(text), None, "{text}");
         }
     }
 
