@@ -264,3 +264,56 @@ fn any_tool_for_digests_will_do() {
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("none of the programs"));
 }
+
+#[test]
+fn of_two_who_find_an_old_lock_one_gets_the_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, lock) = (dir.path().join(".keytrail"), dir.path().join(".keytrail/lock"));
+    fs::create_dir_all(&state).unwrap();
+    let parts = [
+        include_str!("../src/apply/scripts/common.sh"),
+        include_str!("../src/apply/scripts/receive.sh"),
+    ];
+    let take = |meanwhile: &str| {
+        // Functions stand in for the programs they are called as.
+        let text = format!(
+            "{}\nmv() {{ {meanwhile}\ncommand mv \"$@\"; }}\nkeysdir=$1 root= lock='mine 900 me'\n\
+             stage=$(mktemp -d \"$1/XXXXXX\")\n\
+             prelude\ntake_lock\necho $locked",
+            parts.concat()
+        );
+        let sh = std::process::Command::new("sh")
+            .args(["-c", &text, "sh"])
+            .arg(dir.path())
+            .output();
+        let output = sh.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said, fs::read_to_string(&lock).unwrap())
+    };
+    // Another one has taken it over since it was looked at.
+    let other = "other 99999999999 them\n";
+    fs::write(&lock, "dead 5 nobody\n").unwrap();
+    let (status, said, left) = take(&format!("echo '{}' >\"$state/lock\"", other.trim()));
+    assert_eq!((status, &*left), (Some(7), other), "{said}");
+    assert!(said.contains("locked by them"), "{said}");
+    // Nobody else.
+    fs::write(&lock, "dead 5 nobody\n").unwrap();
+    let (status, said, left) = take(":");
+    assert!(status == Some(0) && left.starts_with("mine "), "{said} {left}");
+    // One's own of before.
+    fs::write(&lock, "mine 5 me\n").unwrap();
+    let (status, said, left) = take(":");
+    assert!(
+        status == Some(0) && left.starts_with("mine ") && left != "mine 5 me\n",
+        "{said} {left}"
+    );
+    // What a power failure leaves.
+    for left in ["", "mine\n"] {
+        fs::write(&lock, left).unwrap();
+        let (status, said, now) = take(":");
+        assert!(
+            status == Some(0) && now.starts_with("mine "),
+            "{left:?}: {said} {now}"
+        );
+    }
+}

@@ -112,19 +112,39 @@ take_lock() {
     keep_state
     printf '%s %d %s\n' "$id" "$((now + lease))" "$words" >"$stage/lock" || stop 4 "cannot write to $keysdir"
     if ! ln "$stage/lock" "$state/lock" 2>/dev/null; then
-        if [ -s "$state/lock" ] && read -r held until others <"$state/lock" && [ "$held" != "$id" ]; then
-            [ "$until" -le "$now" ] || stop 7 "locked by $others"
+        peek "$state/lock"
+        old=$word
+        if [ -n "$old" ] && [ "${old%% *}" != "$id" ]; then
+            until=${old#* } others=${old#* * }
+            [ "${until%% *}" -le "$now" ] || stop 7 "locked by $others"
         fi
-        mv -f "$stage/lock" "$state/lock" || stop 4 "cannot write to $keysdir"
-        # Two may have found the same old lock at once.
-        read -r held until others <"$state/lock"
-        [ "$held" = "$id" ] || stop 7 "locked by $others"
+        # Two may have found the same old lock at once: one of them gets it out of the way.
+        mv -f "$state/lock" "$stage/old" 2>/dev/null
+        peek "$stage/old"
+        if [ -n "$word" ] && [ "$word" != "$old" ]; then
+            ln "$stage/old" "$state/lock" 2>/dev/null
+            stop 7 "locked by ${word#* * }"
+        fi
+        if ! ln "$stage/lock" "$state/lock" 2>/dev/null; then
+            peek "$state/lock"
+            [ -z "$word" ] || stop 7 "locked by ${word#* * }"
+            # A file system without links of that kind.
+            mv -f "$stage/lock" "$state/lock" || stop 4 "cannot write to $keysdir"
+        fi
     fi
     locked=yes
 }
 
+# Where it took longer than its lease somebody else may have the host by now: that lock is not ours to take away.
+still_ours() {
+    [ -n "$locked" ] || return 0
+    peek "$state/lock"
+    [ "${word%% *}" = "$id" ] || locked=''
+}
+
 # However it ends. A run that comes back to this host says so by emptying $locked.
 leave() {
+    still_ours
     [ -z "$stage" ] || rm -rf "$stage" ${locked:+"$state/lock"}
 }
 

@@ -258,6 +258,7 @@ clean() {
         done
         set -- "$@" "$stage"
     fi
+    still_ours
     rm -rf "$@" ${locked:+"$state/lock"} || stop 4 "cannot write to $keysdir"
     stage='' locked=''
 }
