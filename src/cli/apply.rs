@@ -1,6 +1,6 @@
 //! `keytrail apply`: bring the fleet to the state of the inventory.
 
-use super::args::{Apply as Args, FleetArgs, Format};
+use super::args::{FleetArgs, Format, RestartArgs};
 use super::fleet::{self, Care, Fleet};
 use super::journal::Reaches;
 use super::out::Out;
@@ -17,7 +17,29 @@ use crate::rotate::between;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
+/// `apply`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail apply fleet.yaml
+  keytrail apply fleet.yaml --on yellow -j 8
+  keytrail apply fleet.yaml --canary 1 --serial 10%    one host first, then a tenth at a time
+  keytrail apply plan.json                 only if it still is the plan")]
+pub struct ApplyArgs {
+    /// Which hosts
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output of the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Which daemons restart
+    #[command(flatten)]
+    pub restart: RestartArgs,
+    /// In which steps
+    #[command(flatten)]
+    pub rollout: RolloutArgs,
+}
+
+pub fn run(args: &ApplyArgs, out: &mut Out) -> Result<Answer, Failure> {
     let (fleet_args, care, restart, stored) = match stored_plan(&args.fleet)? {
         Some((source, plan)) => (
             source.args(&args.fleet),

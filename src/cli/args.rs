@@ -1,4 +1,4 @@
-//! The command line: verbs, options, and the help that teaches by example.
+//! The command line: the verbs, and the options that several of them share. A verb's own stand beside what it does.
 
 use crate::inventory::parse_days;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -58,31 +58,13 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Write a commented inventory to start from
-    #[command(after_help = "Example:\n  keytrail init fleet.yaml")]
-    Init(Init),
+    Init(super::init::InitArgs),
     /// Prove that every certificate trail is acyclic and ends at a trusted host; find every mistake
-    #[command(after_help = "Examples:
-  keytrail check fleet.yaml
-  keytrail check sites/                 every .yaml file of a directory, as one inventory
-  keytrail check --what-if single fleet.yaml        who loses the trail if a host or clock fails
-  keytrail check --format github --fail-on warning fleet.yaml    in a CI job
-
-An inventory that cannot be read is reported in the same format, with exit status 2.
-keytrail explain CODE tells what a finding means.")]
-    Check(Check),
+    Check(super::check::CheckArgs),
     /// Mint what is missing and show what would change on every host; changes no host
-    #[command(after_help = "Examples:
-  keytrail plan fleet.yaml
-  keytrail plan fleet.yaml --on group:green -o plan.json
-  keytrail plan fleet.yaml --exit-code     exit 1 when anything would change, for CI")]
-    Plan(Plan),
+    Plan(super::plan::PlanArgs),
     /// Bring the fleet to the state of the inventory
-    #[command(after_help = "Examples:
-  keytrail apply fleet.yaml
-  keytrail apply fleet.yaml --on yellow -j 8
-  keytrail apply fleet.yaml --canary 1 --serial 10%    one host first, then a tenth at a time
-  keytrail apply plan.json                 only if it still is the plan")]
-    Apply(Apply),
+    Apply(super::apply::ApplyArgs),
     /// Take hosts back to an earlier state, from the records they keep
     Rollback(super::rollback::RollbackArgs),
     /// Take away locks that dead runs have left on hosts
@@ -104,33 +86,18 @@ keytrail explain CODE tells what a finding means.")]
     /// Show the SSH host keys of the fleet and compare them with known_hosts; remember those of new hosts
     Hostkeys(super::hostkeys::HostkeysArgs),
     /// Provision the sample fleet on throw-away hosts of this machine, and clean up
-    #[command(after_help = "Examples:
-  keytrail demo
-  keytrail demo --keep     leave the hosts' directories, to look around in them")]
-    Demo(Demo),
+    Demo(super::demo::DemoArgs),
     /// Print the JSON Schema of inventories, for editors and CI
     #[command(after_help = "Example:\n  keytrail schema > docs/inventory.schema.json")]
     Schema,
     /// Say what files of key media hold, and prove their numbers
     Inspect(super::inspect::InspectArgs),
     /// Tell what a finding or an error number of the daemon means, and what to do about it
-    #[command(after_help = "Examples:
-  keytrail explain                 everything there is
-  keytrail explain trail-cycle     a finding, with an inventory that has it and one that has not
-  keytrail explain 114             an error of the Autokey daemon; 10e as cryptostats write it is the same")]
-    Explain(Explain),
+    Explain(super::explain::ExplainArgs),
     /// Draw the certificate trails
-    #[command(after_help = "Examples:
-  keytrail graph fleet.yaml                          a tree, for the terminal
-  keytrail graph fleet.yaml -o trails.svg            a picture by itself; Graphviz is not needed
-  keytrail graph --format mermaid fleet.yaml         for Markdown
-
-Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers
-first.")]
-    Graph(Graph),
+    Graph(super::graph::GraphArgs),
     /// Explain one host: where its trails lead, what each hop proves, what it must hold and why
-    #[command(after_help = "Example:\n  keytrail trail leaf01 fleet.yaml")]
-    Trail(Trail),
+    Trail(super::trail::TrailArgs),
     /// Care for the vault: who can open it, backups, new keys, old generations, damage
     Vault(super::vault::VaultVerb),
     /// Who applied what, when, with what result
@@ -158,126 +125,11 @@ pub struct InventoryArgs {
     pub paths: Vec<PathBuf>,
 }
 
-/// `check`.
-#[derive(Debug, Args)]
-pub struct Check {
-    /// Which inventory
-    #[command(flatten)]
-    pub inventory: InventoryArgs,
-    /// Output
-    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
-    pub format: CheckFormat,
-    /// The least severity that makes the answer no (exit status 1)
-    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
-    pub fail_on: FailOn,
-    /// Also ask who loses the trail if something fails
-    #[arg(long, value_enum, value_name = "FAILURES")]
-    pub what_if: Option<WhatIf>,
-    /// With --what-if: hosts that must depend on one point before it is a finding
-    #[arg(long, value_name = "HOSTS", default_value_t = 2, requires = "what_if")]
-    pub threshold: u64,
-    /// Also say which certificates of this vault end soon; needs no key [default: the one beside the inventory, if
-    /// there is one]
-    #[arg(long, value_name = "FILE")]
-    pub vault: Option<PathBuf>,
-    /// Certificates that end within so many days are a finding [default: the inventory's policy, else 30d]
-    #[arg(long, value_name = "DAYS", value_parser = days)]
-    pub expiring: Option<i64>,
-}
-
 /// `30d`, `30`.
 pub fn days(text: &str) -> Result<i64, String> {
     parse_days(text)
         .map(i64::from)
         .ok_or_else(|| format!("'{text}' is no number of days (30d)"))
-}
-
-/// What `check` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    /// For people
-    Text,
-    /// For programs; docs/check-json.md
-    Json,
-    /// For code scanning: SARIF 2.1.0
-    Sarif,
-    /// For the test tab of a CI system
-    Junit,
-    /// Annotations on the lines of a pull request
-    Github,
-}
-
-/// Which findings make the answer no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Only errors
-    Error,
-    /// Warnings too
-    Warning,
-    /// Anything
-    Note,
-}
-
-/// How much fails at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum WhatIf {
-    /// Any one host, clock or group
-    Single,
-    /// Also any two servers at once
-    Double,
-}
-
-/// `graph`.
-#[derive(Debug, Args)]
-pub struct Graph {
-    /// The inventory
-    #[command(flatten)]
-    pub inventory: InventoryArgs,
-    /// What to draw [default: by the name of the file, else text]
-    #[arg(long, value_enum)]
-    pub format: Option<Picture>,
-    /// Write the picture to a file
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Boxes at most; beyond that hosts are folded together
-    #[arg(long, value_name = "BOXES", default_value_t = 60)]
-    pub most: usize,
-}
-
-/// How trails are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Picture {
-    /// A tree, by stratum
-    Text,
-    /// For Graphviz
-    Dot,
-    /// For Markdown
-    Mermaid,
-    /// For people to look at
-    Svg,
-}
-
-/// `trail`.
-#[derive(Debug, Args)]
-pub struct Trail {
-    /// Name of the host
-    pub host: String,
-    /// The inventory
-    #[command(flatten)]
-    pub inventory: InventoryArgs,
-    /// Output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-}
-
-/// `explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// Code of a finding, or error number; all of them without
-    pub code: Option<String>,
-    /// Output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
 }
 
 /// Which vault, and what opens it.
@@ -303,13 +155,6 @@ pub struct VaultArgs {
     /// It is a copy that is thrown away: nothing of what is minted into it is kept; no option, but what a dry run is.
     #[arg(skip)]
     pub copy: bool,
-}
-
-/// `init`.
-#[derive(Debug, Args)]
-pub struct Init {
-    /// Where to write it; standard output without
-    pub file: Option<PathBuf>,
 }
 
 /// Which hosts, and how to reach and render them.
@@ -341,60 +186,12 @@ pub struct FleetArgs {
     pub said: bool,
 }
 
-/// `plan`.
-#[derive(Debug, Args)]
-pub struct Plan {
-    /// Which hosts
-    #[command(flatten)]
-    pub fleet: FleetArgs,
-    /// Output
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Also write the plan to a file that `apply` takes
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Exit 1 when anything would change
-    #[arg(long)]
-    pub exit_code: bool,
-    /// Which daemons restart
-    #[command(flatten)]
-    pub restart: RestartArgs,
-}
-
 /// Which daemons restart.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct RestartArgs {
     /// Restart daemons even where it would do to tell them while they run: when only symmetric keys change
     #[arg(long)]
     pub restart: bool,
-}
-
-/// `apply`.
-#[derive(Debug, Args)]
-pub struct Apply {
-    /// Which hosts
-    #[command(flatten)]
-    pub fleet: FleetArgs,
-    /// Output of the report
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Which daemons restart
-    #[command(flatten)]
-    pub restart: RestartArgs,
-    /// In which steps
-    #[command(flatten)]
-    pub rollout: super::rollout::RolloutArgs,
-}
-
-/// `demo`.
-#[derive(Debug, Args)]
-pub struct Demo {
-    /// Leave the hosts' directories in place and say where they are
-    #[arg(long)]
-    pub keep: bool,
-    /// Use the local connection even where sshd is there
-    #[arg(long)]
-    pub local: bool,
 }
 
 /// A length of time on the command line.

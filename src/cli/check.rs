@@ -1,6 +1,6 @@
 //! `keytrail check`: prove the trails, show every finding on its line, ask what breaks if something fails.
 
-use super::args::{Check, CheckFormat, FailOn, WhatIf};
+use super::args::{InventoryArgs, days};
 use super::load::{self, Read};
 use super::out::{Out, counted};
 use super::vault::key::vault_failure;
@@ -12,12 +12,83 @@ use crate::trail::failure;
 use crate::trail::rules::expiring::{Ends, soon};
 use crate::trail::{self, Analysis};
 use crate::vault::Vault;
+use clap::ValueEnum;
 use std::path::PathBuf;
+
+/// `check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail check fleet.yaml
+  keytrail check sites/                 every .yaml file of a directory, as one inventory
+  keytrail check --what-if single fleet.yaml        who loses the trail if a host or clock fails
+  keytrail check --format github --fail-on warning fleet.yaml    in a CI job
+
+An inventory that cannot be read is reported in the same format, with exit status 2.
+keytrail explain CODE tells what a finding means.")]
+pub struct CheckArgs {
+    /// Which inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// The least severity that makes the answer no (exit status 1)
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+    /// Also ask who loses the trail if something fails
+    #[arg(long, value_enum, value_name = "FAILURES")]
+    pub what_if: Option<WhatIf>,
+    /// With --what-if: hosts that must depend on one point before it is a finding
+    #[arg(long, value_name = "HOSTS", default_value_t = 2, requires = "what_if")]
+    pub threshold: u64,
+    /// Also say which certificates of this vault end soon; needs no key [default: the one beside the inventory, if
+    /// there is one]
+    #[arg(long, value_name = "FILE")]
+    pub vault: Option<PathBuf>,
+    /// Certificates that end within so many days are a finding [default: the inventory's policy, else 30d]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub expiring: Option<i64>,
+}
+
+/// What `check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs; docs/check-json.md
+    Json,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For the test tab of a CI system
+    Junit,
+    /// Annotations on the lines of a pull request
+    Github,
+}
+
+/// Which findings make the answer no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Only errors
+    Error,
+    /// Warnings too
+    Warning,
+    /// Anything
+    Note,
+}
+
+/// How much fails at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WhatIf {
+    /// Any one host, clock or group
+    Single,
+    /// Also any two servers at once
+    Double,
+}
 
 /// Rows of the what-if table shown before the rest is only counted.
 const ROWS: usize = 20;
 
-pub fn run(args: &Check, out: &mut Out) -> Result<Answer, Failure> {
+pub fn run(args: &CheckArgs, out: &mut Out) -> Result<Answer, Failure> {
     let paths = load::paths(&args.inventory)?;
     let today = time::OffsetDateTime::now_utc().date();
     match load::read(&paths)? {
@@ -64,7 +135,7 @@ pub fn run(args: &Check, out: &mut Out) -> Result<Answer, Failure> {
 
 /// What the vault says of certificates: the one that is named, or the one beside the inventory, if there is one.
 fn expiring(
-    args: &Check,
+    args: &CheckArgs,
     paths: &[PathBuf],
     inventory: &Inventory,
     analysis: &Analysis,
@@ -153,7 +224,7 @@ pub(super) fn text(
 
 /// The formats that programs read.
 fn machine(
-    args: &Check,
+    args: &CheckArgs,
     readable: bool,
     sources: &[Source],
     findings: &[Finding],

@@ -1,7 +1,7 @@
 //! `keytrail demo`: the sample fleet on throw-away hosts of this machine, from check to a second apply.
 
 use super::apply::{self, Applied};
-use super::args::{Cli, Demo as Args, FleetArgs, InventoryArgs, VaultArgs, Verb};
+use super::args::{Cli, FleetArgs, InventoryArgs, VaultArgs, Verb};
 use super::out::Out;
 use super::rollout::{RolloutArgs, Verify};
 use super::stored::Source;
@@ -19,6 +19,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// `demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail demo
+  keytrail demo --keep     leave the hosts' directories, to look around in them")]
+pub struct DemoArgs {
+    /// Leave the hosts' directories in place and say where they are
+    #[arg(long)]
+    pub keep: bool,
+    /// Use the local connection even where sshd is there
+    #[arg(long)]
+    pub local: bool,
+}
+
 /// The scenario of the manual.
 const SAMPLE: &str = include_str!("../../inventories/red-green-blue.yaml");
 
@@ -30,7 +44,7 @@ restrict default kod nomodify notrap nopeer
 restrict 127.0.0.1
 ";
 
-pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
+pub fn run(args: &DemoArgs, out: &mut Out) -> Result<Answer, Failure> {
     let dir = tempfile::Builder::new()
         .prefix("keytrail-demo-")
         .permissions(fs::Permissions::from_mode(0o700))
@@ -84,7 +98,7 @@ fn clean_up_on_signals(dir: PathBuf, keep: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(args: &Args, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
+fn show(args: &DemoArgs, dir: &Path, out: &mut Out) -> Result<Answer, Failure> {
     title(
         out,
         "inventories/red-green-blue.yaml: RED and BLUE have clocks, GREEN follows both",

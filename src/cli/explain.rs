@@ -1,6 +1,6 @@
 //! `keytrail explain`: what a finding of `check`, or an error number of the daemon, means and what to do.
 
-use super::args::{Explain, Format};
+use super::args::Format;
 use super::out::Out;
 use super::{Answer, Failure};
 use crate::finding::Severity;
@@ -12,6 +12,20 @@ use crate::trail::rules::{RULES, Rule, rule};
 use comfy_table::Row;
 use serde::Serialize;
 use std::fmt::Write as _;
+
+/// `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail explain                 everything there is
+  keytrail explain trail-cycle     a finding, with an inventory that has it and one that has not
+  keytrail explain 114             an error of the Autokey daemon; 10e as cryptostats write it is the same")]
+pub struct ExplainArgs {
+    /// Code of a finding, or error number; all of them without
+    pub code: Option<String>,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
 
 /// Something that can be explained.
 #[derive(Serialize)]
@@ -44,7 +58,7 @@ struct Document {
     topics: Vec<Topic>,
 }
 
-pub fn run(args: &Explain, out: &mut Out) -> Result<Answer, Failure> {
+pub fn run(args: &ExplainArgs, out: &mut Out) -> Result<Answer, Failure> {
     let topics = match &args.code {
         Some(code) => vec![find(code).ok_or_else(|| unknown(code))?],
         None => all(),

@@ -1,15 +1,53 @@
 //! `keytrail graph`: a picture of the trails.
 
-use super::args::{Graph, Picture};
+use super::args::InventoryArgs;
 use super::load::{self, Read};
 use super::out::Out;
 use super::{Answer, Failure, whole};
 use crate::report::Counts;
 use crate::trail::draw::{self, Options};
 use crate::trail::failure;
-use std::path::Path;
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
 
-pub fn run(args: &Graph, out: &mut Out) -> Result<Answer, Failure> {
+/// `graph`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail graph fleet.yaml                          a tree, for the terminal
+  keytrail graph fleet.yaml -o trails.svg            a picture by itself; Graphviz is not needed
+  keytrail graph --format mermaid fleet.yaml         for Markdown
+
+Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers
+first.")]
+pub struct GraphArgs {
+    /// The inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// What to draw [default: by the name of the file, else text]
+    #[arg(long, value_enum)]
+    pub format: Option<Picture>,
+    /// Write the picture to a file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Boxes at most; beyond that hosts are folded together
+    #[arg(long, value_name = "BOXES", default_value_t = 60)]
+    pub most: usize,
+}
+
+/// How trails are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A tree, by stratum
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    /// For people to look at
+    Svg,
+}
+
+pub fn run(args: &GraphArgs, out: &mut Out) -> Result<Answer, Failure> {
     let format = match (args.format, &args.output) {
         (Some(format), _) => format,
         (None, Some(path)) => by_name(path)?,

@@ -1,12 +1,20 @@
 //! `keytrail init`: a commented inventory to start from.
 
-use super::args::Init;
 use super::out::Out;
 use super::{Answer, Failure};
 use crate::inventory::STARTER;
 use std::io::Write as _;
+use std::path::PathBuf;
 
-pub fn run(args: &Init, out: &mut Out) -> Result<Answer, Failure> {
+/// `init`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keytrail init fleet.yaml")]
+pub struct InitArgs {
+    /// Where to write it; standard output without
+    pub file: Option<PathBuf>,
+}
+
+pub fn run(args: &InitArgs, out: &mut Out) -> Result<Answer, Failure> {
     let Some(path) = &args.file else {
         out.bytes(STARTER.as_bytes())?;
         return Ok(Answer::Yes);

@@ -1,6 +1,6 @@
 //! `keytrail plan`: what would change on which host. Mints what is missing; changes no host.
 
-use super::args::{Format, Plan as Args};
+use super::args::{FleetArgs, Format, RestartArgs};
 use super::fleet::{self, Fleet};
 use super::out::Out;
 use super::planning::{self, Planned};
@@ -9,9 +9,34 @@ use super::stored::{self, Stored};
 use super::{Answer, Failure, outcome, runtime};
 use crate::apply::Limits;
 use crate::plan;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-pub fn run(args: &Args, out: &mut Out) -> Result<Answer, Failure> {
+/// `plan`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  keytrail plan fleet.yaml
+  keytrail plan fleet.yaml --on group:green -o plan.json
+  keytrail plan fleet.yaml --exit-code     exit 1 when anything would change, for CI")]
+pub struct PlanArgs {
+    /// Which hosts
+    #[command(flatten)]
+    pub fleet: FleetArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Also write the plan to a file that `apply` takes
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 1 when anything would change
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Which daemons restart
+    #[command(flatten)]
+    pub restart: RestartArgs,
+}
+
+pub fn run(args: &PlanArgs, out: &mut Out) -> Result<Answer, Failure> {
     let mut fleet = match fleet::prepare(&args.fleet, args.format, out)? {
         Ok(fleet) => fleet,
         Err(answer) => return Ok(answer),

@@ -1,12 +1,26 @@
 //! `keytrail trail HOST`: where a host's trails lead, what it must hold and why.
 
-use super::args::{Format, Trail};
+use super::args::{Format, InventoryArgs};
 use super::load::{self, Loaded};
 use super::out::Out;
 use super::{Answer, Failure};
 use crate::inventory::{Inventory, closest};
 use crate::trail::explain_host::{HostTrail, explain_host};
 use serde::Serialize;
+
+/// `trail`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keytrail trail leaf01 fleet.yaml")]
+pub struct TrailArgs {
+    /// Name of the host
+    pub host: String,
+    /// The inventory
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
 
 #[derive(Serialize)]
 struct Document {
@@ -15,7 +29,7 @@ struct Document {
     host: HostTrail,
 }
 
-pub fn run(args: &Trail, out: &mut Out) -> Result<Answer, Failure> {
+pub fn run(args: &TrailArgs, out: &mut Out) -> Result<Answer, Failure> {
     if std::path::Path::new(&args.host).is_file() {
         return Err(Failure::new(format!("{} is a file, not a host", args.host))
             .help("the host comes first: keytrail trail HOST fleet.yaml"));

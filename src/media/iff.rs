@@ -155,11 +155,7 @@ impl IffKey {
     /// # Errors
     /// Numbers that are no IFF key.
     pub fn from_container(key: &PrivateKey) -> Result<Self> {
-        let PrivateKey::Dsa(DsaNumbers { p, q, g, private, .. }) = key else {
-            return Err(Error::NotMedia(
-                "an IFF key is kept in a DSA private key, this one is RSA".into(),
-            ));
-        };
+        let DsaNumbers { p, q, g, private, .. } = key.dsa("an IFF key is")?;
         if !p.is_odd() || q.bits() < 2 || q >= p {
             return Err(Error::NotMedia(
                 "the numbers p and q are not those of an IFF key".into(),
@@ -227,11 +223,7 @@ impl IffParameters {
     /// # Errors
     /// PKCS#8, where v is lost; numbers that are no IFF parameters.
     pub fn from_container(key: &PrivateKey) -> Result<Self> {
-        let PrivateKey::Dsa(DsaNumbers { p, q, g, public, .. }) = key else {
-            return Err(Error::NotMedia(
-                "IFF parameters are kept in a DSA private key, this one is RSA".into(),
-            ));
-        };
+        let DsaNumbers { p, q, g, public, .. } = key.dsa("IFF parameters are")?;
         let Some(v) = public.clone() else {
             return Err(lost_public_value("IFF client parameters", "v"));
         };

@@ -123,18 +123,13 @@ impl MvServerKey {
     /// # Errors
     /// PKCS#8, where ghat is lost; numbers that are no server key.
     pub fn from_container(key: &PrivateKey) -> Result<Self> {
-        let PrivateKey::Dsa(DsaNumbers {
+        let DsaNumbers {
             p,
             q,
             g,
             public,
             private,
-        }) = key
-        else {
-            return Err(Error::NotMedia(
-                "an MV key is kept in a DSA private key, this one is RSA".into(),
-            ));
-        };
+        } = key.dsa("an MV key is")?;
         let ghat = public
             .clone()
             .ok_or_else(|| lost_public_value("MV server key", "ghat"))?;
@@ -185,18 +180,13 @@ impl MvClientKey {
     /// # Errors
     /// PKCS#8 as ntp-keygen writes it, where xhat is lost; numbers that are no client key.
     pub fn from_container(key: &PrivateKey) -> Result<Self> {
-        let PrivateKey::Dsa(DsaNumbers {
+        let DsaNumbers {
             p,
             g,
             public,
             private,
             ..
-        }) = key
-        else {
-            return Err(Error::NotMedia(
-                "an MV key is kept in a DSA private key, this one is RSA".into(),
-            ));
-        };
+        } = key.dsa("an MV key is")?;
         if !p.is_odd() || p.bits() < 3 || private.is_zero() {
             return Err(Error::Unproven {
                 what: "p odd, xbar > 0",

@@ -6,7 +6,7 @@
 use zeroize::Zeroizing;
 
 use super::{
-    Result,
+    Error, Result,
     der::{Reader, Writer},
     number::Number,
 };
@@ -44,6 +44,18 @@ pub enum PrivateKey {
     Rsa(RsaNumbers),
     /// DSA sign keys, IFF, MV.
     Dsa(DsaNumbers),
+}
+
+impl PrivateKey {
+    /// The fields of a DSA container; `what` it should hold, with its verb, for the error.
+    pub(super) fn dsa(&self, what: &str) -> Result<&DsaNumbers> {
+        match self {
+            Self::Dsa(numbers) => Ok(numbers),
+            Self::Rsa(_) => Err(Error::NotMedia(format!(
+                "{what} kept in a DSA private key, this one is RSA"
+            ))),
+        }
+    }
 }
 
 impl RsaNumbers {

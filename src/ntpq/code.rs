@@ -137,7 +137,7 @@ pub fn explain_at(line: &ErrorLine) -> Explanation {
     }
 }
 
-const fn words(
+pub(super) const fn words(
     meaning: &'static str,
     causes: &'static [&'static str],
     remedies: &'static [&'static str],

@@ -2,7 +2,6 @@
 
 use super::association::Association;
 use super::judge::Judgement;
-use super::trouble::word;
 use super::verdict::{Scheme, Verdict};
 use crate::inventory::IdentityScheme;
 use serde::Serialize;
@@ -226,7 +225,7 @@ impl Expected {
         Some(if judgement.recorded {
             self.outcome(
                 Standing::Stale,
-                format!("authenticated by {}, but not examined since {since}: the association is older", word(wanted)),
+                format!("authenticated by {}, but not examined since {since}: the association is older", wanted.name()),
                 vec![
                     "a running association keeps what it once proved; restart the daemon of this host to have it examined"
                         .to_owned(),
@@ -237,7 +236,7 @@ impl Expected {
                 Standing::Stale,
                 format!(
                     "authenticated by {}, but whether since {since} cannot be told: the host keeps no cryptostats",
-                    word(wanted)
+                    wanted.name()
                 ),
                 vec!["add filegen cryptostats and statsdir to its configuration".to_owned()],
             )

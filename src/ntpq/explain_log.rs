@@ -1,19 +1,7 @@
 //! Complaints of the logs in words: what is likely behind each, and what to do now.
 
-use super::code::Explanation;
+use super::code::{Explanation, words};
 use super::trouble::{NtsReason, Trouble};
-
-const fn words(
-    meaning: &'static str,
-    causes: &'static [&'static str],
-    remedies: &'static [&'static str],
-) -> Explanation {
-    Explanation {
-        meaning,
-        causes,
-        remedies,
-    }
-}
 
 const MINT: &str =
     "mint the host's media anew and apply: keytrail places whole files with the right first line and mode";

@@ -205,13 +205,13 @@ impl fmt::Display for Trouble {
             Self::OtherGeneration { scheme, stamp } => write!(
                 f,
                 "the server's {} key has filestamp {stamp}, this host's parameters another",
-                word(*scheme)
+                scheme.name()
             ),
             Self::IdentityNotVerified(scheme) => {
-                write!(f, "the server did not prove its {} group key", word(*scheme))
+                write!(f, "the server did not prove its {} group key", scheme.name())
             }
             Self::IdentityUnusable(scheme, words) => {
-                write!(f, "the {} exchange could not be done: {words}", word(*scheme))
+                write!(f, "the {} exchange could not be done: {words}", scheme.name())
             }
             Self::NtsCertificate { server, reason } => {
                 write!(
@@ -237,15 +237,4 @@ impl fmt::Display for Trouble {
 
 fn name(server: Option<&str>) -> &str {
     server.unwrap_or("a server")
-}
-
-/// A scheme as the field writes it.
-pub(super) fn word(scheme: IdentityScheme) -> &'static str {
-    match scheme {
-        IdentityScheme::Tc => "TC",
-        IdentityScheme::Pc => "PC",
-        IdentityScheme::Iff => "IFF",
-        IdentityScheme::Gq => "GQ",
-        IdentityScheme::Mv => "MV",
-    }
 }

@@ -2,7 +2,6 @@
 
 use super::code::{Explanation, explain_at};
 use super::cryptostats::{ErrorLine, Step};
-use super::trouble::word;
 use crate::inventory::IdentityScheme;
 use std::fmt;
 
@@ -20,7 +19,7 @@ pub enum Scheme {
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Autokey(scheme) => f.write_str(word(*scheme)),
+            Self::Autokey(scheme) => f.write_str(scheme.name()),
             Self::Key(id) => write!(f, "symmetric key {id}"),
             Self::Nts => f.write_str("NTS"),
         }

@@ -69,10 +69,7 @@ fn salvage(path: &Path, key: Option<&KeySource>, damage: Error) -> Result<Condit
         placements: Readable::default(),
         states: Readable::default(),
     };
-    let io = |source| Error::Io {
-        path: path.into(),
-        source,
-    };
+    let io = Error::io(path);
     // On a copy: nothing that is tried here may make it worse.
     let dir = tempfile::Builder::new()
         .prefix("keytrail-")

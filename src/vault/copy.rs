@@ -28,9 +28,9 @@ impl Vault {
             return Err(Error::Exists { path: to.into() });
         }
         let aside = aside(to)?;
-        let name = aside.to_str().ok_or_else(|| Error::Io {
-            path: to.into(),
-            source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "the name is not UTF-8"),
+        let name = aside.to_str().ok_or_else(|| {
+            let why = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the name is not UTF-8");
+            Error::io(to)(why)
         })?;
         // One read transaction. The pages that nothing uses are left out.
         self.db
@@ -56,29 +56,25 @@ impl Vault {
 /// # Errors
 /// All that [`Vault::open`] and [`Vault::check`] say of the copy; nothing is changed then.
 pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64) -> Result<Restored> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { path, source }
-    };
     schema::look_at_header(from)?;
     // Through a symbolic link: the file it leads to is replaced, where its lock and its journal are, too.
     let real = if vault.is_symlink() {
-        vault.canonicalize().map_err(io(vault))?
+        vault.canonicalize().map_err(Error::io(vault))?
     } else {
         vault.to_owned()
     };
     let vault = &*real;
     let new = aside(vault)?;
-    fs::copy(from, &new).map_err(io(from))?;
+    fs::copy(from, &new).map_err(Error::io(from))?;
     // A backup may have come back from somewhere with any mode.
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).map_err(io(&new))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).map_err(Error::io(&new))?;
     // A copy made by `cp` in the middle of a commit has a journal, and is whole only with it.
     let journal = with_ending(&new, "-journal");
-    let _journal_goes_too = tempfile::TempPath::try_from_path(&journal).map_err(io(&journal))?;
+    let _journal_goes_too = tempfile::TempPath::try_from_path(&journal).map_err(Error::io(&journal))?;
     match fs::copy(with_ending(from, "-journal"), &journal) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io(from)(error)),
+        Err(error) => return Err(Error::io(from)(error)),
     }
     let named = |error| named(error, &new, from);
     let copy = Vault::open(&new, key).map_err(named)?;
@@ -89,7 +85,7 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
     drop(copy);
     sync(&new)?;
     let before = set_aside(vault, lock, now)?;
-    fs::rename(&new, vault).map_err(io(vault))?;
+    fs::rename(&new, vault).map_err(Error::io(vault))?;
     sync_dir(vault)?;
     Ok(Restored { generation, before })
 }
@@ -97,10 +93,7 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
 /// Gives the vault at `path` a second name and takes its journal away, so that another file can be renamed over it.
 /// At every moment there is a whole vault under one of the names.
 fn set_aside(path: &Path, _held: &Lock, now: i64) -> Result<Option<PathBuf>> {
-    let io = |source| Error::Io {
-        path: path.into(),
-        source,
-    };
+    let io = Error::io(path);
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
@@ -144,10 +137,7 @@ fn aside(path: &Path) -> Result<tempfile::TempPath> {
         .suffix(".vault")
         .tempfile_in(key::parent(path))
         .map(tempfile::NamedTempFile::into_temp_path)
-        .map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })
+        .map_err(Error::io(path))
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -158,10 +148,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 fn sync(path: &Path) -> Result<()> {
     let synced = fs::File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })
+    synced.map_err(Error::io(path))
 }
 
 fn sync_dir(path: &Path) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::lock::Holder;
 use super::model::GenerationId;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the vault could not do what was asked. None of these changes the vault.
 #[derive(Debug, thiserror::Error)]
@@ -227,6 +227,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What reading or writing that file came to.
+    pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + Copy {
+        move |source| Self::Io {
+            path: path.into(),
+            source,
+        }
+    }
+
     /// What to do now, where there is something to say beyond the message.
     pub fn help(&self) -> Option<&'static str> {
         Some(match self {

@@ -55,7 +55,7 @@ pub fn default_identity(config_home: &Path) -> PathBuf {
 /// # Errors
 /// [`Error::Exists`] if there is a file already; [`Error::Io`].
 pub fn create_identity(path: &Path) -> Result<String> {
-    let io = |source| io(path, source);
+    let io = Error::io(path);
     let dir = parent(path);
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -88,12 +88,12 @@ pub(super) fn persist(file: tempfile::TempPath, path: &Path) -> Result<()> {
         if failed.error.kind() == std::io::ErrorKind::AlreadyExists {
             Error::Exists { path: path.into() }
         } else {
-            io(path, failed.error)
+            Error::io(path)(failed.error)
         }
     })?;
     std::fs::File::open(parent(path))
         .and_then(|dir| dir.sync_all())
-        .map_err(|source| io(path, source))
+        .map_err(Error::io(path))
 }
 
 /// The directory a file is in.
@@ -218,10 +218,10 @@ fn read_key_file(path: &Path, recipients: &[String]) -> Result<Secret> {
                 recipients: recipients.to_vec(),
             }
         } else {
-            io(path, source)
+            Error::io(path)(source)
         }
     })?;
-    let meta = file.metadata().map_err(|source| io(path, source))?;
+    let meta = file.metadata().map_err(Error::io(path))?;
     let mode = meta.mode() & 0o7777;
     if meta.is_file() && mode & 0o077 != 0 {
         return Err(Error::KeyExposed {
@@ -230,7 +230,7 @@ fn read_key_file(path: &Path, recipients: &[String]) -> Result<Secret> {
         });
     }
     let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(|source| io(path, source))?;
+    file.read_to_end(&mut text).map_err(Error::io(path))?;
     Ok(Secret::new(text))
 }
 
@@ -273,13 +273,6 @@ fn first_line(said: &Secret) -> Secret {
 
 fn program(argv: &[String]) -> &str {
     argv.first().map_or("", String::as_str)
-}
-
-fn io(path: &Path, source: std::io::Error) -> Error {
-    Error::Io {
-        path: path.into(),
-        source,
-    }
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Lock {
                         since: OffsetDateTime::now_utc().unix_timestamp(),
                         why: why.to_owned(),
                     };
-                    write(&mut file, &holder).map_err(|error| io(&path, error))?;
+                    write(&mut file, &holder).map_err(Error::io(&path))?;
                     return Ok(Self { path, _file: file });
                 }
                 Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PAUSE),
@@ -97,7 +97,7 @@ impl Lock {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(&path, error)),
+            Err(error) => return Err(Error::io(&path)(error)),
         };
         // Shared, and only for this moment: two who look do not see each other.
         match file.try_lock_shared() {
@@ -135,7 +135,7 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
 
 /// The lock file of a vault: the same one, whichever links lead to the vault.
 fn lock_path(vault: &Path) -> Result<PathBuf> {
-    let missing = |source| io(vault, source);
+    let missing = Error::io(vault);
     let real =
         match vault.canonicalize() {
             Ok(real) => real,
@@ -162,7 +162,7 @@ fn open(path: &Path) -> Result<File> {
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
-        .map_err(|error| io(path, error))
+        .map_err(Error::io(path))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -194,21 +194,16 @@ fn refused(path: &Path, source: std::io::Error) -> Error {
         rustix::io::Errno::OPNOTSUPP,
         rustix::io::Errno::NOSYS,
     ];
-    let path = path.to_owned();
     if unsupported
         .iter()
         .any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
     {
-        Error::LockUnsupported { path, source }
+        Error::LockUnsupported {
+            path: path.into(),
+            source,
+        }
     } else {
-        io(&path, source)
-    }
-}
-
-fn io(path: &Path, source: std::io::Error) -> Error {
-    Error::Io {
-        path: path.into(),
-        source,
+        Error::io(path)(source)
     }
 }
 

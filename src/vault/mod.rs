@@ -110,10 +110,7 @@ impl Vault {
             .prefix(".keytrail-")
             .suffix(".vault")
             .tempfile_in(key::parent(path))
-            .map_err(|source| Error::Io {
-                path: path.into(),
-                source,
-            })?
+            .map_err(Error::io(path))?
             .into_temp_path();
         let build = || {
             let mut db = schema::connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;

@@ -187,10 +187,7 @@ pub(super) fn look_at_header(path: &Path) -> Result<()> {
     };
     let io = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { path: path.into() },
-        _ => Error::Io {
-            path: path.into(),
-            source,
-        },
+        _ => Error::io(path)(source),
     };
     let file = File::open(path).map_err(io)?;
     if !file.metadata().map_err(io)?.is_file() {
@@ -236,10 +233,7 @@ pub(super) fn recognise(db: &Connection, path: &Path) -> Result<i32> {
         });
     }
     let expected = number("page_count").map_err(sqlite)? * number("page_size").map_err(sqlite)?;
-    let size = std::fs::metadata(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
+    let size = std::fs::metadata(path).map_err(Error::io(path))?;
     if i128::from(size.len()) < i128::from(expected) {
         return Err(corrupt(format!(
             "it should have {expected} bytes and has {}",

@@ -118,6 +118,19 @@ pub enum IdentityScheme {
     Mv,
 }
 
+impl IdentityScheme {
+    /// As the field writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tc => "TC",
+            Self::Pc => "PC",
+            Self::Iff => "IFF",
+            Self::Gq => "GQ",
+            Self::Mv => "MV",
+        }
+    }
+}
+
 /// Sizes of group keys in bits. Defaults: what the 4.2.8p15 daemon can use on OpenSSL 3 (measured).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentityBits {

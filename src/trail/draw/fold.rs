@@ -1,13 +1,12 @@
 //! From the graph to a picture: which hosts share a box.
 
 use super::{Area, Arrow, Kind, Options, Picture, Spot, Style, Trouble};
-use crate::inventory::{Association, Auth, GroupId, Inventory, Mode};
+use crate::inventory::{Association, Auth, GroupId, IdentityScheme, Inventory, Mode};
 use crate::trail::Analysis;
 use crate::trail::cryptotype::scheme_in_use;
 use crate::trail::failure::{Part, WhatIf};
 use crate::trail::graph::{Node, Role, TrailGraph, Who};
 use crate::trail::needs::target_group;
-use crate::trail::rules::words;
 use crate::trail::stratum::strata;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -263,10 +262,10 @@ impl<'a> Looked<'a> {
 
 fn scheme_of(inventory: &Inventory, group: GroupId) -> String {
     let group = inventory.group(group);
-    if group.identity.contains(&crate::inventory::IdentityScheme::Pc) {
+    if group.identity.contains(&IdentityScheme::Pc) {
         return "PC".to_owned();
     }
-    scheme_in_use(group).map_or("TC", words::scheme).to_owned()
+    scheme_in_use(group).map_or("TC", IdentityScheme::name).to_owned()
 }
 
 fn style(role: Role) -> Style {

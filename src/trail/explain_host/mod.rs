@@ -7,7 +7,6 @@ mod trails;
 use super::Analysis;
 use super::cryptotype::Cryptotype;
 use super::graph::Node;
-use super::rules::words;
 use super::stratum::strata;
 use crate::inventory::{GroupId, HostId, IdentityScheme, Inventory};
 use serde::Serialize;
@@ -119,10 +118,7 @@ impl Explained<'_> {
 }
 
 fn file(scheme: IdentityScheme, what: &str, group: &str) -> String {
-    format!(
-        "ntpkey_{}{what}_{group}",
-        words::scheme(scheme).to_ascii_lowercase()
-    )
+    format!("ntpkey_{}{what}_{group}", scheme.name().to_ascii_lowercase())
 }
 
 impl fmt::Display for HostTrail {

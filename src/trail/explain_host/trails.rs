@@ -79,7 +79,7 @@ impl Explained<'_> {
         let group = self.inventory.group(group);
         hop.there.push(format!("ntpkey_host_{}", hop.server));
         if let Some(scheme) = scheme_in_use(group) {
-            let word = words::scheme(scheme);
+            let word = scheme.name();
             hop.proves = format!(
                 "{} holds {}'s {word} key, and {}",
                 hop.server, group.name, hop.proves

@@ -33,11 +33,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     }
     let mut seen = HashSet::new();
     for line in context.keyed {
-        let ends = [
-            Some((line.entry, line.here(inventory))),
-            line.other.map(|other| (other, line.there(inventory))),
-        ];
-        for (entry, key) in ends.into_iter().flatten() {
+        for (entry, key) in line.ends(inventory) {
             let Some((key, kind)) = key.and_then(|key| Some((key, kind(key)?))) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use super::{Context, Rule, sample, weak, words};
 use crate::finding::{Finding, Place, Severity};
-use crate::inventory::{Policy, Settings};
+use crate::inventory::{IdentityScheme, Policy, Settings};
 use crate::trail::cryptotype::server_schemes;
 
 pub(super) const RULE: Rule = Rule {
@@ -74,7 +74,10 @@ fn host_settings(
 
 fn identities(context: &Context<'_>, demanded: &Place, found: &mut Vec<Finding>) {
     for group in &context.inventory.groups {
-        let schemes: Vec<&str> = server_schemes(group).into_iter().map(words::scheme).collect();
+        let schemes: Vec<&str> = server_schemes(group)
+            .into_iter()
+            .map(IdentityScheme::name)
+            .collect();
         if !schemes.is_empty() {
             found.push(
                 RULE.found(format!(

@@ -2,6 +2,7 @@
 
 use super::{Context, Rule, sample, words};
 use crate::finding::{Finding, Severity};
+use crate::inventory::IdentityScheme;
 use crate::trail::cryptotype::server_schemes;
 
 pub(super) const RULE: Rule = Rule {
@@ -20,7 +21,10 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     for group in &context.inventory.groups {
-        let schemes: Vec<&str> = server_schemes(group).into_iter().map(words::scheme).collect();
+        let schemes: Vec<&str> = server_schemes(group)
+            .into_iter()
+            .map(IdentityScheme::name)
+            .collect();
         if let [first, unused @ ..] = schemes.as_slice()
             && !unused.is_empty()
         {

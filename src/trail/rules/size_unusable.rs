@@ -73,7 +73,7 @@ fn group_keys(group: &Group, holders: u64, found: &mut Vec<Finding>) {
             IdentityScheme::Mv => (bits.mv, 256..=2048, "the primes of the client keys do not fit"),
             IdentityScheme::Tc | IdentityScheme::Pc => continue,
         };
-        let name = words::scheme(scheme);
+        let name = scheme.name();
         if !usable.contains(&size) {
             found.push(
                 RULE.found(format!(

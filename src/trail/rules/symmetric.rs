@@ -63,6 +63,16 @@ impl<'i> KeyedLine<'i> {
     pub fn there(&self, inventory: &'i Inventory) -> Option<&'i SymmetricKey> {
         symmetric_key(inventory, self.other?.group, self.id)
     }
+
+    /// The ends that are of this inventory, each with the key as it means it.
+    pub fn ends(
+        &self,
+        inventory: &'i Inventory,
+    ) -> impl Iterator<Item = (&'i HostEntry, Option<&'i SymmetricKey>)> + use<'i> {
+        let there = self.there(inventory);
+        let other = self.other.map(|other| (other, there));
+        std::iter::once((self.entry, self.here(inventory))).chain(other)
+    }
 }
 
 /// The type of a declared key, where any daemon has it.

@@ -165,7 +165,7 @@ fn without_parameters(context: &Context<'_>, found: &mut Vec<Finding>) {
                 .lines()
                 .any(|(_, line)| matches!(line.target, Target::External(group, _) if group.0 == id))
         };
-        let word = format!("{}par", words::scheme(scheme).to_ascii_lowercase());
+        let word = format!("{}par", scheme.name().to_ascii_lowercase());
         let named = |path: &std::path::PathBuf| {
             let name = path
                 .file_name()
@@ -181,7 +181,7 @@ fn without_parameters(context: &Context<'_>, found: &mut Vec<Finding>) {
         if external.parameters.iter().any(named) || !u32::try_from(number).is_ok_and(is_used) {
             continue;
         }
-        let scheme = words::scheme(scheme);
+        let scheme = scheme.name();
         found.push(
             RULE.found(format!("nobody can verify the external group {}: its {scheme} parameters are missing", group.name))
                 .at(group.place(&["external".into(), "parameters".into()]), format!("no {word} file"))

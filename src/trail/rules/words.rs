@@ -1,7 +1,7 @@
 //! Words that several rules use.
 
 use super::super::needs::target_group;
-use crate::inventory::{Association, HostEntry, IdentityScheme, Implementation, Inventory, Target};
+use crate::inventory::{Association, HostEntry, Implementation, Inventory, Target};
 
 /// `1 host`, `250 hosts`.
 pub fn hosts(count: u64) -> String {
@@ -58,16 +58,5 @@ pub fn implementation(ntpd: Implementation) -> &'static str {
         Implementation::Ntpsec => "ntpsec",
         Implementation::Chrony => "chrony",
         Implementation::Openvms => "openvms",
-    }
-}
-
-/// A scheme as the field writes it.
-pub fn scheme(scheme: IdentityScheme) -> &'static str {
-    match scheme {
-        IdentityScheme::Tc => "TC",
-        IdentityScheme::Pc => "PC",
-        IdentityScheme::Iff => "IFF",
-        IdentityScheme::Gq => "GQ",
-        IdentityScheme::Mv => "MV",
     }
 }
