@@ -3,7 +3,7 @@
 mod common;
 
 use common::Lab;
-use common::world::{KEYS, MARKER, World, failed, here, over_ssh};
+use common::world::{KEYS, MARKER, World, changed, failed, here, over_ssh};
 use keytrail::apply::{Cancel, Outcome, Phase};
 use keytrail::plan::Observed;
 use std::fs;
@@ -21,10 +21,7 @@ async fn a_fleet_over_sshd_is_brought_to_its_state_and_stays_there() {
     let fleet = over_ssh(&lab);
     let report = world.apply(&fleet).await;
     assert!(report.is_good(), "{report:?}");
-    let Outcome::Changed { changes, restart, .. } = &report.hosts["leaf"] else {
-        panic!("{report:?}")
-    };
-    assert_eq!((*changes, restart.as_deref()), (6, Some("restarted\n")));
+    assert_eq!(changed(&report.hosts["leaf"]), (6, Some("restarted\n")));
 
     let tree = world.tree("leaf");
     let key = "etc/ntp/crypto/ntpkey_RSAhost_leaf.4004178806";
@@ -75,15 +72,15 @@ async fn a_fleet_over_sshd_is_brought_to_its_state_and_stays_there() {
     assert_eq!(world.tree("leaf")[key], tree[key]);
     assert!(matches!(report.hosts["th"], Outcome::Unchanged));
     let state = world.path("leaf", KEYS).join(".keytrail");
-    let undo = fs::read_to_string(state.join("undo")).unwrap();
-    let list = fs::read_to_string(state.join(undo.trim()).join("list")).unwrap();
+    let record = world.record("leaf");
+    let list = fs::read_to_string(record.join("list")).unwrap();
     assert!(
         list.contains(&format!(
             "link ntpkey_RSAhost_leaf.4004178806 {KEYS}/ntpkey_host_leaf\n"
         )),
         "{list}"
     );
-    let about = fs::read_to_string(state.join(undo.trim()).join("about")).unwrap();
+    let about = fs::read_to_string(record.join("about")).unwrap();
     assert!(about.starts_with("unnamed - - "), "{about}");
     assert_eq!(
         fs::read_dir(&state).unwrap().count(),
@@ -91,7 +88,7 @@ async fn a_fleet_over_sshd_is_brought_to_its_state_and_stays_there() {
         "two records and which is the last"
     );
     assert_eq!(fs::metadata(&state).unwrap().mode() & 0o7777, 0o700);
-    for entry in fs::read_dir(state.join(undo.trim())).unwrap() {
+    for entry in fs::read_dir(record).unwrap() {
         let path = entry.unwrap().path();
         let exposed = fs::metadata(&path).unwrap().mode() & 0o077;
         assert!(
@@ -189,17 +186,7 @@ async fn a_failed_restart_is_told_and_made_up_for() {
     ));
     world.desired.get_mut("one").unwrap().restart = good;
     let report = world.apply(&here()).await;
-    assert!(
-        matches!(
-            &report.hosts["one"],
-            Outcome::Changed {
-                changes: 4,
-                restart: Some(_),
-                untold: None,
-            }
-        ),
-        "{report:?}"
-    );
+    assert_eq!(changed(&report.hosts["one"]), (4, Some("restarted\n")));
     assert!(world.apply(&here()).await.is_unchanged());
 }
 
@@ -214,12 +201,8 @@ async fn a_restart_neither_inherits_nor_holds_our_streams() {
     let began = std::time::Instant::now();
     let report = world.apply(&here()).await;
     assert!(began.elapsed().as_secs() < 15, "waited for the daemon");
-    let Outcome::Changed {
-        restart: Some(said), ..
-    } = &report.hosts["one"]
-    else {
-        panic!("{report:?}")
-    };
+    let (_, said) = changed(&report.hosts["one"]);
+    let said = said.expect("it was restarted");
     let mut lines = said.lines();
     assert_ne!(lines.next(), Some("0077"));
     let ignored = |line: &str| {

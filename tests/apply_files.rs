@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::world::{CONF, KEYS, World, failed, here};
-use keytrail::apply::{HostWork, Outcome, Site};
+use common::world::{CONF, KEYS, World, changed, failed, here};
+use keytrail::apply::{HostWork, Site};
 use keytrail::plan::{Action, HostPlan};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -15,24 +15,14 @@ async fn links_files_and_modes_that_are_wrong_are_put_right() {
     world.add("one", 0);
     world.apply(&here()).await;
     let keys = world.path("one", KEYS);
-    let state = fs::read_to_string(keys.join(".keytrail/undo")).unwrap();
+    let record = world.record("one");
     fs::set_permissions(
         keys.join("ntpkey_RSAhost_one.4004178806"),
         fs::Permissions::from_mode(0o644),
     )
     .unwrap();
     let report = world.apply(&here()).await;
-    assert!(
-        matches!(
-            &report.hosts["one"],
-            Outcome::Changed {
-                changes: 1,
-                restart: None,
-                untold: None,
-            }
-        ),
-        "{report:?}"
-    );
+    assert_eq!(changed(&report.hosts["one"]), (1, None));
     assert_eq!(
         fs::metadata(keys.join("ntpkey_RSAhost_one.4004178806"))
             .unwrap()
@@ -40,41 +30,25 @@ async fn links_files_and_modes_that_are_wrong_are_put_right() {
             & 0o7777,
         0o600
     );
-    assert_eq!(
-        fs::read_to_string(keys.join(".keytrail/undo")).unwrap(),
-        state,
-        "nothing to undo was added"
-    );
+    assert_eq!(world.record("one"), record, "nothing to undo was added");
 
     // A link that must not be there, and a key where a link should be.
     symlink("ntpkey_RSAhost_one.4004178806", keys.join("ntpkey_sign_one")).unwrap();
     fs::remove_file(keys.join("ntpkey_host_one")).unwrap();
     fs::write(keys.join("ntpkey_host_one"), "an old key").unwrap();
     let report = world.apply(&here()).await;
-    assert!(
-        matches!(
-            &report.hosts["one"],
-            Outcome::Changed {
-                changes: 2,
-                restart: Some(_),
-                untold: None,
-            }
-        ),
-        "{report:?}"
-    );
+    assert_eq!(changed(&report.hosts["one"]), (2, Some("restarted\nrestarted\n")));
     assert!(!keys.join("ntpkey_sign_one").is_symlink());
     assert!(keys.join("ntpkey_host_one").is_symlink());
-    let undo = keys
-        .join(".keytrail")
-        .join(fs::read_to_string(keys.join(".keytrail/undo")).unwrap().trim());
-    let list = fs::read_to_string(undo.join("list")).unwrap();
+    let record = world.record("one");
+    let list = fs::read_to_string(record.join("list")).unwrap();
     let line = list
         .lines()
         .find(|line| line.ends_with("ntpkey_host_one"))
         .unwrap();
     let copy = line.split(' ').nth(1).unwrap();
     assert_eq!(
-        fs::read_to_string(undo.join(copy)).unwrap(),
+        fs::read_to_string(record.join(copy)).unwrap(),
         "an old key",
         "the replaced key is kept"
     );
@@ -139,10 +113,7 @@ async fn owner_and_group_are_set_before_anything_is_seen() {
     let desired = world.desired.get_mut("one").unwrap();
     (desired.owner, desired.group) = (Some("root".into()), Some("root".into()));
     let report = world.apply(&here()).await;
-    assert!(
-        matches!(&report.hosts["one"], Outcome::Changed { restart: None, .. }),
-        "{report:?}"
-    );
+    assert_eq!(changed(&report.hosts["one"]).1, None);
     let meta = fs::metadata(world.path("one", CONF)).unwrap();
     assert_eq!((meta.uid(), meta.gid()), (0, 0));
     assert!(world.apply(&here()).await.is_unchanged());

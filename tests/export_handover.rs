@@ -3,6 +3,7 @@
 mod common;
 
 use common::exported::*;
+use common::stamps::without_stamps;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -57,7 +58,7 @@ fn parameters_of_a_group_are_a_page_and_files_that_agree() {
     let ran = site.exported(&["--parameters", "red", "-o", "www"]);
     assert!(ran.stderr.contains("pose as a server"), "{}", ran.stderr);
     let files = listed(&site.path("www"));
-    let stamped = |name: &str| without_stamps(name);
+    let stamped = |name: &str| without_stamps(name, "STAMP");
     let names: Vec<String> = files.keys().map(|name| stamped(name)).collect();
     assert_eq!(
         names,
@@ -92,7 +93,7 @@ fn parameters_of_a_group_are_a_page_and_files_that_agree() {
     assert_eq!(lines.len(), 1, "{page}");
     sh(&site.path("www"), &lines.join("\n"));
     assert!(site.path("www/ntpkey_iffpar_red").exists());
-    let steady: String = without_stamps(page)
+    let steady: String = without_stamps(page, "STAMP")
         .lines()
         .map(|line| match line.split_once("<code>") {
             Some((before, _)) if line.starts_with("<tr><td>") => {
@@ -155,7 +156,7 @@ fn a_mail_holds_what_the_host_needs_and_nothing_readable_that_is_secret() {
         );
         assert!(!kinds.contains(&"host") && !kinds.contains(&"cert"), "{kinds:?}");
         if host == "leaf" {
-            let steady: String = without_stamps(&ran.stdout)
+            let steady: String = without_stamps(&ran.stdout, "STAMP")
                 .lines()
                 .map(|line| match line.split_once(", made ") {
                     Some((before, _)) => format!("{before}, made DATE\n"),

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::asked::Asked;
+use common::asked::asked;
 use common::site::Site;
 use common::{ended, keytrail};
 use std::path::Path;
@@ -120,6 +120,6 @@ fn looking_back_and_backups() {
 
 #[test]
 fn asking_the_daemons() {
-    let asked = Asked::new("err-114");
+    let asked = asked("err-114");
     walk("Do they authenticate?", asked.lab.dir.path(), &[]);
 }

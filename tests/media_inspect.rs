@@ -1,64 +1,23 @@
 //! `inspect` on what the real generator wrote and on what the daemon accepts: every report whole, every defect named.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+mod common;
 
-use keytrail::{
-    finding::Severity,
-    inventory::Implementation,
-    media::{
-        Dialect, Filestamp, GroupKey, GroupScheme, MediaFile, MediaKind, MediaName,
-        certificate::{CertificateSpec, Role},
-        cipher::Protection,
-        gq::GqKey,
-        host_key::{RsaKey, SignKey},
-        inspect::{Holds, Inspected, Options, inspect, pair},
-        pem::PemBlock,
-        pkcs8,
-    },
-    secret::Secret,
-};
-use serde_json::Value;
-
-/// 2026-12-01, some days into the validity of the golden certificates.
-const NOW: i64 = 1_796_083_200;
-
-fn golden(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/media")
-        .join(path)
-}
-
-fn options<'a>(file_name: Option<&'a str>, password: Option<&'a Secret>) -> Options<'a> {
-    Options {
-        file_name,
-        password,
-        daemon: Implementation::NtpOrg,
-        now: NOW,
-        show_private: false,
-    }
-}
+use common::inspected::{errors, options};
+use common::media_files::{bytes, golden, manifest};
+use keytrail::finding::Severity;
+use keytrail::inventory::Implementation;
+use keytrail::media::inspect::{Holds, Inspected, Options, inspect, pair};
+use keytrail::secret::Secret;
 
 fn open(path: &str, password: Option<&str>) -> Inspected {
     let password = password.map(Secret::from);
     let name = path.rsplit('/').next();
-    inspect(
-        &fs::read(golden(path)).unwrap(),
-        &options(name, password.as_ref()),
-    )
-    .unwrap()
-}
-
-fn errors(inspected: &Inspected) -> Vec<&str> {
-    let remarks = inspected.report.remarks.iter();
-    remarks
-        .filter(|remark| remark.severity == Severity::Error)
-        .map(|remark| remark.what.as_str())
-        .collect()
+    inspect(&bytes(path), &options(name, password.as_ref())).unwrap()
 }
 
 #[test]
 fn every_file_of_the_generator_has_its_report() {
-    let manifest: Value = serde_json::from_slice(&fs::read(golden("manifest.json")).unwrap()).unwrap();
+    let manifest = manifest();
     let mut reports = serde_json::Map::new();
     for (set, description) in manifest["sets"].as_object().unwrap() {
         for (name, file) in description["files"].as_object().unwrap() {
@@ -96,7 +55,7 @@ fn private_numbers_are_shown_on_request_only() {
         show_private: true,
         ..options(None, Some(&password))
     };
-    let loud = inspect(&fs::read(golden(path)).unwrap(), &options).unwrap();
+    let loud = inspect(&bytes(path), &options).unwrap();
     assert!(serde_json::to_string(&loud.report).unwrap().contains(b));
 }
 
@@ -166,164 +125,6 @@ fn golden_pairs_belong_together_or_say_why_not() {
     }
 }
 
-fn name(kind: MediaKind, stamp: u32) -> MediaName {
-    MediaName::new(kind, "red", Filestamp(stamp)).unwrap()
-}
-
-fn media(kind: MediaKind, stamp: u32, blocks: Vec<PemBlock>) -> Inspected {
-    let file = MediaFile::pem(name(kind, stamp), NOW, blocks);
-    let password = Secret::from("pw");
-    inspect(
-        file.render().expose(),
-        &options(Some(&file.name.to_string()), Some(&password)),
-    )
-    .unwrap()
-}
-
-fn protection() -> Protection {
-    Protection::new("pw".into()).unwrap().with_iterations(1)
-}
-
-#[test]
-fn what_keytrail_mints_is_proven_and_pairs() {
-    let stamp = 4_004_178_813;
-    for (scheme, bits) in [
-        (GroupScheme::Iff, 512),
-        (GroupScheme::Gq, 512),
-        (GroupScheme::Mv, 256),
-    ] {
-        let key = GroupKey::generate(scheme, bits, 3).unwrap();
-        let revoked = BTreeSet::from([2]);
-        let block = key
-            .server_block(&protection(), Dialect::Current, &revoked)
-            .unwrap();
-        let server = media(MediaKind::ServerKey(scheme), stamp, vec![block]);
-        let client = |j, stamp| {
-            let block = key.client_block(Dialect::Current, j).unwrap();
-            media(MediaKind::ClientParameters(scheme), stamp, vec![block])
-        };
-        for inspected in [&server, &client(1, stamp)] {
-            assert_eq!(errors(inspected), [""; 0], "{:?}", inspected.report);
-            assert!(inspected.material.is_some());
-        }
-        assert!(server.report.proof.as_ref().unwrap().holds);
-        assert!(pair(&server, &client(1, stamp)).unwrap().belong);
-        assert_eq!(
-            pair(&server, &client(2, stamp)).unwrap().belong,
-            scheme != GroupScheme::Mv
-        );
-        assert!(!pair(&server, &client(1, stamp + 1)).unwrap().belong);
-        let authority = key.authority_blocks(&protection(), Dialect::Current).unwrap();
-        let authority = media(MediaKind::GroupKey(scheme), stamp, authority);
-        assert_eq!(errors(&authority), [""; 0], "{:?}", authority.report);
-        assert!(pair(&authority, &client(2, stamp)).unwrap().belong);
-    }
-}
-
-#[test]
-fn traps_are_named() {
-    let stamp = Filestamp::from_unix(NOW).unwrap().0;
-    let iff = GroupKey::generate(GroupScheme::Iff, 512, 0).unwrap();
-    let server = iff
-        .server_block(&protection(), Dialect::Current, &BTreeSet::new())
-        .unwrap();
-    let opened = pkcs8::read(&server, Some(&"pw".into())).unwrap().key;
-    let encrypted = {
-        let client = pkcs8::read(&iff.client_block(Dialect::Current, 0).unwrap(), None)
-            .unwrap()
-            .key;
-        pkcs8::encrypted_traditional_block(&client, &protection()).unwrap()
-    };
-    let client_kind = MediaKind::ClientParameters(GroupScheme::Iff);
-    let gq = GqKey::generate(512).unwrap();
-    let leaking = gq.server_block(&protection(), Dialect::Current).unwrap();
-    let leaking = pkcs8::pkcs8_block(&pkcs8::read(&leaking, Some(&"pw".into())).unwrap().key);
-    for (inspected, words) in [
-        (
-            media(client_kind, stamp, vec![pkcs8::pkcs8_block(&opened)]),
-            "pose as a server",
-        ),
-        (
-            media(MediaKind::ClientParameters(GroupScheme::Gq), stamp, vec![leaking]),
-            "pose as a server",
-        ),
-        (
-            media(client_kind, stamp, vec![encrypted]),
-            "asks for a pass phrase and exits",
-        ),
-        (
-            media(
-                MediaKind::HostKey,
-                stamp,
-                vec![iff.client_block(Dialect::Current, 0).unwrap()],
-            ),
-            "named for a host key",
-        ),
-    ] {
-        assert!(
-            errors(&inspected).iter().any(|what| what.contains(words)),
-            "{:?}",
-            inspected.report.remarks
-        );
-    }
-}
-
-#[test]
-fn certificates_that_a_daemon_refuses_are_named() {
-    let key: SignKey = RsaKey::generate(1024).unwrap().into();
-    let spec = |not_before, not_after| CertificateSpec {
-        subject: "mort@red".into(),
-        serial: 7,
-        not_before,
-        not_after,
-        scheme: "RSA-SHA256".parse().unwrap(),
-        role: Role::Trusted,
-        gq_public: None,
-    };
-    let kind = MediaKind::Certificate("RSA-SHA256".parse().unwrap());
-    let stamp = Filestamp::from_unix(NOW - 1000).unwrap().0;
-    for (not_before, not_after, severity, words) in [
-        (
-            NOW - 1000,
-            NOW + 10 * 86400,
-            Severity::Warning,
-            "expires in 10 days",
-        ),
-        (NOW - 1000, NOW - 1, Severity::Error, "expired"),
-        (NOW + 1000, NOW + 86400 * 365, Severity::Error, "not valid yet"),
-        (
-            NOW - 2000,
-            NOW + 86400 * 365,
-            Severity::Error,
-            "later than the start of validity",
-        ),
-    ] {
-        let certificate = spec(not_before, not_after).sign(&key).unwrap();
-        let inspected = media(kind, stamp, vec![certificate.block()]);
-        let remark = &inspected.report.remarks[0];
-        assert!(
-            remark.severity == severity && remark.what.contains(words),
-            "{:?}",
-            inspected.report.remarks
-        );
-        assert_eq!(inspected.report.holds, Some(Holds::Certificate));
-    }
-    for (subject, not_after) in [
-        ("x".repeat(65), NOW + 1),
-        ("a@b@c".into(), NOW + 1),
-        ("ok".into(), NOW - 1),
-    ] {
-        assert!(
-            CertificateSpec {
-                subject,
-                ..spec(NOW, not_after)
-            }
-            .sign(&key)
-            .is_err()
-        );
-    }
-}
-
 #[test]
 fn passwords_are_asked_for_and_wrong_ones_named() {
     let path = "tc-trusted/ntpkey_RSAhost_mort.4004178804";
@@ -389,7 +190,7 @@ fn damaged_files_never_panic() {
         "gq/ntpkey_RSA-SHA256cert_howland.4004178817",
         "md5/ntpkey_MD5key_hms.4004178824",
     ] {
-        let original = fs::read(golden(path)).unwrap();
+        let original = bytes(path);
         let attempt = |bytes: &[u8]| {
             if let Err(error) = inspect(bytes, &options(None, None)) {
                 assert!(error.to_string().len() > 10);

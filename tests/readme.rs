@@ -1,6 +1,10 @@
 //! The README is run: its inventory is checked and planned, and the program says what stands there.
 
+#[path = "common/stamps.rs"]
+mod stamps;
+
 use snapbox::cmd::{Command, cargo_bin};
+use stamps::without_stamps;
 use std::fs;
 use std::path::Path;
 
@@ -26,18 +30,7 @@ fn blocks(markdown: &str) -> Vec<Block> {
 
 /// What changes from run to run: filestamps, and the directory that stands for the hosts.
 fn steady(text: &str) -> String {
-    let mut steady = String::new();
-    let mut digits = String::new();
-    for c in text.chars().chain(['\n']) {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        steady.push_str(if digits.len() == 10 { "FILESTAMP" } else { &digits });
-        digits.clear();
-        steady.push(c);
-    }
-    steady.trim().to_owned()
+    without_stamps(text, "FILESTAMP").trim().to_owned()
 }
 
 fn keytrail(dir: &Path, line: &str) -> String {

@@ -85,9 +85,8 @@ fn identity_rotates_from_the_trusted_hosts_down_and_resumes() {
 #[test]
 fn what_cannot_be_rotated_is_said_before_the_vault_is_touched() {
     let site = Site::new("identity: iff, identity_key: { iff: 512 }");
-    let text = fs::read_to_string(&site.inventory).expect("the inventory");
     // Something to mint, which must not happen on the way.
-    fs::write(&site.inventory, text.replace("512", "768")).expect("the inventory");
+    site.edit("iff: 512", "iff: 768");
     let vault = site.vault();
     for (words, expected) in [
         (["identity", "--group", "blue"], "there is no group 'blue'"),

@@ -3,9 +3,11 @@
 
 mod common;
 
-use common::{Lab, ended, keytrail};
+use common::Lab;
+use common::managed::Managed;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 const HOSTS: [(&str, &str); 4] = [
@@ -98,30 +100,30 @@ case "$*" in
 esac
 "#;
 
-struct Site {
-    lab: Lab,
-    inventory: PathBuf,
+struct Site(Managed);
+
+impl Deref for Site {
+    type Target = Managed;
+
+    fn deref(&self) -> &Managed {
+        &self.0
+    }
 }
 
 impl Site {
     fn new() -> Self {
         let mut lab = Lab::new();
-        let dir = lab.dir.path().to_owned();
         let mut hosts = String::new();
         for (host, address) in HOSTS {
-            let root = dir.join("hosts").join(host);
-            fs::create_dir_all(root.join("etc")).expect("a root directory");
+            let root = lab.root(host);
+            let path = format!("SetEnv PATH={}/bin:/usr/bin:/bin", root.display());
+            lab.start_bare(host, &[&path], "statsdir /stats/\n");
             fs::create_dir_all(root.join("stats")).expect("a directory");
             fs::create_dir_all(root.join("bin")).expect("a directory");
-            fs::write(root.join("etc/ntp.conf"), "statsdir /stats/\n").expect("ntp.conf");
             let head = format!("#!/bin/sh\nset -- {} \"$@\"{DAEMON}shift\n", root.display());
             let ntpq = lab.program(&format!("ntpq-{host}"), &format!("{head}{NTPQ}"));
             std::os::unix::fs::symlink(ntpq, root.join("bin/ntpq")).expect("a link");
             let restart = lab.program(&format!("restart-{host}"), &format!("{head}{RESTART}"));
-            lab.start(
-                host,
-                &[&format!("SetEnv PATH={}/bin:/usr/bin:/bin", root.display())],
-            );
             let own = if host.starts_with("leaf") {
                 "servers: [alice, bob]"
             } else {
@@ -139,44 +141,28 @@ defaults:
   verify: auth
   cryptostats: true
   host_key: {{ bits: 512 }}
-  ssh: {{ host: \"{{host}}\", config: {config} }}
-  root: \"{dir}/hosts/{{host}}\"
-  association: {{ minpoll: 3 }}
+{way}  association: {{ minpoll: 3 }}
   keys: {{ file: /etc/ntp/ntp.keys, control: 9 }}
 symmetric_keys: {{ 9: {{ type: MD5 }} }}
 groups:
   green: {{ identity: iff, trusted: [alice, bob], identity_key: {{ iff: 512 }} }}
 hosts:
 {hosts}",
-            config = lab.servers.config().display(),
-            dir = dir.display(),
+            way = lab.way(),
         );
-        let inventory = dir.join("fleet.yaml");
-        fs::write(&inventory, text).expect("the inventory");
-        let site = Self { lab, inventory };
+        let site = Self(Managed::new(lab, &text));
         site.good(&["apply", "--verify", "none"]);
         site.events();
         site
     }
 
-    fn keytrail(&self, words: &[&str]) -> (i32, String) {
-        ended(keytrail(self.lab.dir.path()).args(words).arg(&self.inventory))
-    }
-
-    #[track_caller]
-    fn good(&self, words: &[&str]) -> String {
-        let (status, said) = self.keytrail(words);
-        assert_eq!(status, 0, "{words:?}: {said}");
-        said
-    }
-
     fn file(&self, host: &str, name: &str) -> PathBuf {
-        self.lab.dir.path().join("hosts").join(host).join(name)
+        self.lab.root(host).join(name)
     }
 
     /// What happened since the last time: "restart HOST", "told HOST".
     fn events(&self) -> Vec<String> {
-        let path = self.lab.dir.path().join("events");
+        let path = self.dir().join("events");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let _ = fs::remove_file(path);
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -278,12 +264,8 @@ fn keys_change_under_a_new_name_and_no_client_restarts() {
 #[test]
 fn what_stands_in_the_way_is_said_and_restarts_follow() {
     let site = Site::new();
-    let text = fs::read_to_string(&site.inventory).expect("the inventory");
-    fs::write(
-        &site.inventory,
-        text.replacen("servers: [alice, bob]", "servers: [alice]", 1),
-    )
-    .expect("written");
+    let line = |servers: &str| format!("address: 10.1.0.3, servers: [{servers}]");
+    site.edit(&line("alice, bob"), &line("alice"));
     let (status, said) = site.keytrail(&[&ROTATE[..], &["--strategy", "two-names"]].concat());
     assert_eq!(status, 2, "{said}");
     assert!(said.contains("leaf1 has one server of the group"), "{said}");

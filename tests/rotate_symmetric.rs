@@ -8,7 +8,7 @@ use std::fs;
 
 /// Ids in the key file of a host, and on its `trustedkey` and `server` lines.
 fn key_ids(site: &Site, host: &str) -> (Vec<String>, Vec<String>) {
-    let etc = site.dir().join("hosts").join(host).join("etc");
+    let etc = site.lab.root(host).join("etc");
     let file = ["ntp/ntp.keys", "ntpsec/ntp.keys", "chrony/chrony.keys"]
         .iter()
         .find_map(|path| fs::read_to_string(etc.join(path)).ok())

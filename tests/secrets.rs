@@ -166,7 +166,7 @@ impl Site {
         let mut secrets = BTreeMap::new();
         for host in HOSTS {
             lab.start(host, &[&line, "LogLevel VERBOSE"]);
-            fs::create_dir_all(dir.join("hosts").join(host).join("etc")).expect("a directory");
+            fs::create_dir_all(lab.root(host).join("etc")).expect("a directory");
             secrets.insert(format!("the password of {host}"), plant(host));
         }
         secrets.insert("symmetric key 7".into(), plant("key"));
@@ -179,9 +179,7 @@ impl Site {
         let inventory = format!(
             "version: 1
 defaults:
-  ssh: {{ host: \"{{host}}\", config: {config} }}
-  root: {dir}/hosts/{{host}}
-  restart: sleep 0.05
+{way}  restart: sleep 0.05
 groups:
   green: {{ identity: gq, trusted: [howland] }}
 symmetric_keys:
@@ -200,8 +198,7 @@ hosts:
     servers: [yellow, {{ host: howland, key: 7 }}]
     password: {{ command: [cat, {command}] }}
 ",
-            config = lab.servers.config().display(),
-            dir = dir.display(),
+            way = lab.way(),
             key = given("key", "symmetric key 7"),
             file = given("yellow", "the password of yellow"),
             command = given("leaf", "the password of leaf"),

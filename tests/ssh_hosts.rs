@@ -3,16 +3,13 @@
 mod common;
 
 use common::held::Held;
-use common::world::{By, CONF, KEYS, World, failed, here, limits, over_ssh};
+use common::world::{CONF, KEYS, World, failed, here, limits, over_ssh, over_ssh_with};
 use common::{Lab, run};
-use keytrail::apply::{Fleet, Limits, Outcome, Phase, PhaseError};
-use keytrail::remote::{ControlDir, SshHost, SshOptions};
+use keytrail::apply::{Limits, Outcome, Phase, PhaseError};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A host `one` whose logins land in a mount namespace. The order of fields is the order of dropping.
@@ -232,20 +229,6 @@ async fn directories_that_are_missing_are_made_and_those_of_others_named() {
     }
 }
 
-/// A fleet over the laboratory's servers with its own time limits; `mute` answers on the port of none of them.
-fn with_limits(lab: &Lab, config: PathBuf, limits: Limits) -> Arc<Fleet<impl keytrail::apply::Connect>> {
-    let control = Arc::clone(&lab.control);
-    Fleet::new(
-        By(move |name: &str| {
-            let mut options = SshOptions::new(name);
-            options.config = Some(config.clone());
-            options.connect_timeout = Duration::from_secs(1);
-            SshHost::new(options, Arc::<ControlDir>::clone(&control))
-        }),
-        limits,
-    )
-}
-
 #[tokio::test]
 async fn hosts_that_hang_anywhere_hold_nobody_up() {
     // One takes the connection and says nothing, one hangs while it unpacks, one in its restart command; one is well.
@@ -281,7 +264,12 @@ async fn hosts_that_hang_anywhere_hold_nobody_up() {
         skip_unreachable: true,
         ..limits().within(Some(Duration::from_secs(4)))
     };
-    let report = world.run(&with_limits(&lab, config, terms), work).await;
+    // On the port of `mute` there is no server of the laboratory.
+    let fleet = over_ssh_with(&lab, terms, move |options| {
+        options.config = Some(config.clone());
+        options.connect_timeout = Duration::from_secs(1);
+    });
+    let report = world.run(&fleet, work).await;
     assert!(!report.is_good(), "{report:#?}");
     let unreachable = |host: &str| match &report.hosts[host] {
         Outcome::Unreachable { phase, message, help } => (*phase, message.as_str(), help.as_str()),

@@ -1,15 +1,14 @@
-//! Ways to log in, over real sshd: agents, identity files, certificates, jumps, shells that talk, logins that run nothing.
+//! Ways to log in, over real sshd: agents, identity files, certificates, jumps, and host keys that are not what they were.
 
 mod common;
 
-use common::world::{By, KEYS, World, here, limits};
+use common::world::{KEYS, World, here, limits, over_ssh_with};
 use common::{Lab, run};
-use keytrail::apply::{Fleet, Outcome, Phase, PhaseError};
-use keytrail::remote::{ControlDir, Elevate, SshHost, SshOptions, Unreachable};
+use keytrail::apply::{Outcome, Phase};
+use keytrail::remote::{SshOptions, Unreachable};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 const CAT: &str = "main() {\n    cat\n}\nmain\n";
 
@@ -238,132 +237,6 @@ async fn a_jump_host_that_is_not_known_is_named() {
     );
 }
 
-/// A fleet of one host, whose login is `sshd_config` lines and options.
-async fn observed(
-    lines: &[&str],
-    change: impl Fn(&mut SshOptions) + Send + Sync + 'static,
-) -> Result<(), PhaseError> {
-    let lab = Lab::with_host(lines);
-    let mut world = World::new(lab.dir.path());
-    world.add("one", 0);
-    let (config, control) = (lab.servers.config(), Arc::clone(&lab.control));
-    let fleet = Fleet::new(
-        By(move |name: &str| {
-            let mut options = SshOptions::new(name);
-            options.config = Some(config.clone());
-            change(&mut options);
-            SshHost::new(options, Arc::<ControlDir>::clone(&control))
-        }),
-        limits(),
-    );
-    let mut seen = world.observe(&fleet).await;
-    seen.remove("one").unwrap().map(drop)
-}
-
-#[tokio::test]
-async fn logins_that_talk_before_they_listen_are_listened_to() {
-    let noise = r#"ForceCommand echo 'Welcome to keytrail-reply 1!'; echo stty: not a typewriter >&2; exec sh -c "$SSH_ORIGINAL_COMMAND""#;
-    observed(&["Banner /etc/hostname", noise], |_| {}).await.unwrap();
-}
-
-#[tokio::test]
-async fn logins_that_run_nothing_say_so() {
-    let nologin = ["/usr/sbin/nologin", "/sbin/nologin"]
-        .into_iter()
-        .find(|path| fs::exists(path).unwrap())
-        .expect("nologin is part of the login package");
-    for (line, sign) in [
-        (format!("ForceCommand {nologin}"), "not available"),
-        ("ForceCommand internal-sftp".to_owned(), ""),
-        ("ForceCommand false".to_owned(), ""),
-    ] {
-        let error = observed(&[&line], |_| {}).await.unwrap_err();
-        let PhaseError::Failed {
-            message,
-            help,
-            stderr,
-        } = &error
-        else {
-            panic!("{line}: {error:?}")
-        };
-        assert!(message.contains("the host ran no command"), "{line}: {message}");
-        assert!(
-            help.as_deref().unwrap().contains("forced command"),
-            "{line}: {help:?}"
-        );
-        assert!(stderr.contains(sign), "{line}: {stderr}");
-    }
-}
-
-#[tokio::test]
-async fn becoming_root_fails_in_words() {
-    // The real sudo, asked by nobody. Only root can become nobody; for anybody else sudo may be set up in any way.
-    if rustix::process::geteuid().is_root() {
-        let nobody = r#"ForceCommand exec setpriv --reuid=65534 --regid=65534 --clear-groups -- sh -c "$SSH_ORIGINAL_COMMAND""#;
-        let error = observed(&[nobody], |options| options.elevate = Some(Elevate::Sudo))
-            .await
-            .unwrap_err();
-        let PhaseError::Failed { message, help, .. } = &error else {
-            panic!("{error:?}")
-        };
-        assert_eq!(
-            message, "sudo or doas asks for a password",
-            "apt-get install sudo, if it is not there: {error:?}"
-        );
-        assert!(help.as_deref().unwrap().contains("NOPASSWD"));
-    }
-    // What they say where they are set up otherwise.
-    for (says, message, sign) in [
-        (
-            "sudo: sorry, you must have a tty to run sudo",
-            "sudo demands a terminal",
-            "requiretty",
-        ),
-        (
-            "ops is not in the sudoers file.",
-            "this login may not become root",
-            "sudoers",
-        ),
-        (
-            "doas: Operation not permitted",
-            "this login may not become root",
-            "doas.conf",
-        ),
-        (
-            "doas: Authentication required",
-            "sudo or doas asks for a password",
-            "permit nopass",
-        ),
-    ] {
-        let line = format!("ForceCommand echo '{says}' >&2; exit 1");
-        let error = observed(&[&line], |options| options.elevate = Some(Elevate::Doas))
-            .await
-            .unwrap_err();
-        let PhaseError::Failed {
-            message: said,
-            help,
-            stderr,
-        } = &error
-        else {
-            panic!("{says}: {error:?}")
-        };
-        assert_eq!(said, message);
-        assert!(help.as_deref().unwrap().contains(sign), "{help:?}");
-        assert!(stderr.contains(says), "the host's own words: {stderr}");
-    }
-    let none = observed(&["SetEnv PATH=/nonexistent"], |options| {
-        options.elevate = Some(Elevate::Doas);
-    })
-    .await;
-    let Err(PhaseError::Failed { message, help, .. }) = &none else {
-        panic!("{none:?}")
-    };
-    assert!(
-        message.contains("not found") && help.as_deref().unwrap().contains("ssh.become"),
-        "{none:?}"
-    );
-}
-
 #[tokio::test]
 async fn a_changed_host_key_stops_that_host_and_no_other() {
     let mut lab = Lab::with_host(&[]);
@@ -375,17 +248,9 @@ async fn a_changed_host_key_stops_that_host_and_no_other() {
     let known = fs::read_to_string(lab.servers.known_hosts()).unwrap();
     let two = known.lines().last().unwrap();
     let key = two.split_once(' ').unwrap().1;
-    let (config, control) = (lab.servers.config(), Arc::clone(&lab.control));
     let mut terms = limits();
     terms.skip_unreachable = true;
-    let fleet = Fleet::new(
-        By(move |name: &str| {
-            let mut options = SshOptions::new(name);
-            options.config = Some(config.clone());
-            SshHost::new(options, Arc::<ControlDir>::clone(&control))
-        }),
-        terms,
-    );
+    let fleet = over_ssh_with(&lab, terms, |_| {});
     let work = world.work(&world.observe(&here()).await);
     fs::write(lab.servers.known_hosts(), format!("one {key}\n{two}\n")).unwrap();
     let report = world.run(&fleet, work).await;

@@ -3,16 +3,16 @@
 mod common;
 
 use common::Lab;
-use common::asked::Asked;
+use common::asked::asked;
 use common::held::{self, Held};
 use std::fs;
 use std::process::Command;
 
 #[test]
 fn a_proven_fleet_is_as_promised() {
-    let asked = Asked::new("ok-iff");
+    let asked = asked("ok-iff");
     // A pipe among the daemon's files, which its user may put there, holds nobody up.
-    let written = asked.lab.dir.path().join("hosts/mid/stats");
+    let written = asked.lab.root("mid").join("stats");
     fs::rename(written.join("cryptostats"), written.join("cryptostats.20261120")).expect("a name by day");
     let pipe = Command::new("mkfifo")
         .arg(written.join("cryptostats.20261121"))
@@ -45,7 +45,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
         ("plain", &["works without authentication"][..]),
         ("nobody-home", &["DOWN"][..]),
     ] {
-        let asked = Asked::new(state);
+        let asked = asked(state);
         let (status, said) = asked.verify(&[]);
         assert_eq!(status, 1, "{state}: {said}");
         for word in words {
@@ -57,7 +57,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
 
 #[test]
 fn a_host_out_of_reach_is_no_host_in_order() {
-    let mut asked = Asked::new("ok-iff");
+    let mut asked = asked("ok-iff");
     asked.lab.servers.stop("mid");
     let (status, said) = asked.verify(&[]);
     assert_eq!(status, 1, "{said}");
@@ -71,9 +71,8 @@ fn a_host_out_of_reach_is_no_host_in_order() {
 
 #[test]
 fn nothing_is_proven_of_nobody() {
-    let asked = Asked::new("ok-iff");
-    let text = fs::read_to_string(&asked.inventory).expect("the inventory");
-    fs::write(&asked.inventory, text.replace("verify: auth", "verify: none")).expect("the inventory");
+    let asked = asked("ok-iff");
+    asked.edit("verify: auth", "verify: none");
     let (status, said) = asked.verify(&[]);
     assert_eq!(status, 1, "{said}");
     assert!(
@@ -96,7 +95,7 @@ fn daemon(lab: &Lab, before: &[&str]) -> Held {
 #[test]
 fn the_daemon_of_a_container_is_not_the_hosts() {
     held::must_have(&held::PROGRAMS);
-    let asked = Asked::new("nobody-home");
+    let asked = asked("nobody-home");
     let verify = || asked.verify(&["--on", "mid", "--level", "start"]);
     let elsewhere = daemon(&asked.lab, &["unshare", "--user", "--map-root-user", "--net"]);
     let (status, said) = verify();

@@ -1,5 +1,7 @@
 //! A fleet of several implementations, its exports, and what is in them.
 
+use super::ran::Ran;
+use super::stamps::without_stamps;
 use snapbox::cmd::{Command, cargo_bin};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,12 +35,6 @@ pub struct Site {
     pub dir: TempDir,
 }
 
-pub struct Ran {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
 impl Site {
     pub fn new() -> Self {
         let dir = TempDir::with_prefix("keytrail-test-").expect("a directory");
@@ -60,14 +56,8 @@ impl Site {
             .env("PLANTED", PASSWORD)
             .env("KEY5", "ImASecrt")
             .env_remove("KEYTRAIL_IDENTITY")
-            .output()
-            .expect("keytrail runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran {
-            status: output.status.code().expect("an exit status"),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
+            .output();
+        output.expect("keytrail runs").into()
     }
 
     pub fn exported(&self, args: &[&str]) -> Ran {
@@ -102,24 +92,6 @@ pub fn listed(base: &Path) -> BTreeMap<String, (u32, String)> {
     found
 }
 
-/// Ten digits in a row are a filestamp.
-pub fn without_stamps(text: &str) -> String {
-    let mut shown = String::new();
-    let mut digits = String::new();
-    for c in text.chars().chain(['\0']) {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        shown.push_str(if digits.len() == 10 { "STAMP" } else { &digits });
-        digits.clear();
-        if c != '\0' {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
 pub fn listing(files: &BTreeMap<String, (u32, String)>) -> String {
     let mut text = String::new();
     for (name, (mode, content)) in files {
@@ -129,5 +101,5 @@ pub fn listing(files: &BTreeMap<String, (u32, String)>) -> String {
         };
         let _ = writeln!(text, "{line}");
     }
-    without_stamps(&text)
+    without_stamps(&text, "STAMP")
 }

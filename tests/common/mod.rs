@@ -7,10 +7,15 @@ pub mod asked;
 pub mod exported;
 pub mod generations;
 pub mod held;
+pub mod inspected;
 pub mod keygen_dir;
+pub mod managed;
 pub mod media_files;
+pub mod ran;
 pub mod rotation;
 pub mod site;
+pub mod stamps;
+pub mod vaulted;
 pub mod world;
 
 use keytrail::demo::sshd::{Sshd, SshdLab};
@@ -54,6 +59,29 @@ impl Lab {
             .unwrap_or_else(|err| panic!("{err}"))
     }
 
+    /// The directory that is a host's root where an inventory has the lines of [`Lab::way`].
+    pub fn root(&self, host: &str) -> PathBuf {
+        self.dir.path().join("hosts").join(host)
+    }
+
+    /// A host that has nothing in its root directory but this ntp.conf.
+    pub fn start_bare(&mut self, name: &str, extra: &[&str], ntp_conf: &str) -> PathBuf {
+        self.start(name, extra);
+        let root = self.root(name);
+        std::fs::create_dir_all(root.join("etc")).expect("a root directory");
+        std::fs::write(root.join("etc/ntp.conf"), ntp_conf).expect("ntp.conf");
+        root
+    }
+
+    /// Lines for the `defaults` of an inventory: the way to every host.
+    pub fn way(&self) -> String {
+        format!(
+            "  ssh: {{ host: \"{{host}}\", config: {} }}\n  root: \"{}\"\n",
+            self.servers.config().display(),
+            self.root("{host}").display()
+        )
+    }
+
     pub fn options(&self, name: &str) -> SshOptions {
         let mut options = SshOptions::new(name);
         options.config = Some(self.servers.config());
@@ -68,12 +96,11 @@ impl Lab {
         SshHost::new(options, Arc::clone(&self.control))
     }
 
-    /// A file for tests, executable.
+    /// A file for tests, executable, below `bin`.
     pub fn program(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
-        let dir = self.dir.path().join("bin");
-        std::fs::create_dir_all(&dir).expect("a directory");
-        let path = dir.join(name);
+        let path = self.dir.path().join("bin").join(name);
+        std::fs::create_dir_all(path.parent().expect("in bin")).expect("a directory");
         std::fs::write(&path, text).expect("a program");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
         path

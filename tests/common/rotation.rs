@@ -1,16 +1,24 @@
 //! Two trusted hosts, two servers between and three leaves, whose daemons are a line in a file.
 
-use super::{Lab, ended, keytrail};
+use super::Lab;
+use super::managed::Managed;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 
 pub const HOSTS: [&str; 7] = ["th1", "th2", "mid1", "mid2", "leaf1", "leaf2", "leaf3"];
 
 /// Seven hosts that are SSH servers, and their inventory.
-pub struct Site {
-    pub lab: Lab,
-    pub inventory: PathBuf,
+pub struct Site(Managed);
+
+impl Deref for Site {
+    type Target = Managed;
+
+    fn deref(&self) -> &Managed {
+        &self.0
+    }
 }
 
 impl Site {
@@ -26,62 +34,32 @@ impl Site {
     /// A site with this head of its inventory and these hosts, brought to its first state.
     pub fn with(head: &str, lines: [&str; 7]) -> Self {
         let mut lab = Lab::new();
-        let dir = lab.dir.path().to_owned();
-        for host in HOSTS {
-            lab.start(host, &[]);
-            let etc = dir.join("hosts").join(host).join("etc");
-            fs::create_dir_all(&etc).expect("a root directory");
-            fs::write(etc.join("ntp.conf"), "driftfile /var/lib/ntp/ntp.drift\n").expect("ntp.conf");
-        }
         // The restart leaves a trace of its order among all hosts, and of the key the daemon would read; it fails where a
         // file says so.
         let restart = format!(
             "test ! -e {0}/broken-{{host}} && echo {{host}} >> {0}/restarts",
-            dir.display()
+            lab.dir.path().display()
         );
-        let restart = |host: &str| restart.replace("{host}", host);
-        let hosts: Vec<String> = HOSTS
-            .iter()
-            .zip(lines)
-            .map(|(host, line)| format!("  {host}: {{ {line}, restart: '{}' }}\n", restart(host)))
-            .collect();
-        let hosts = hosts.concat();
+        let mut hosts = String::new();
+        for (host, line) in HOSTS.iter().zip(lines) {
+            lab.start_bare(host, &[], "driftfile /var/lib/ntp/ntp.drift\n");
+            let restart = restart.replace("{host}", host);
+            let _ = writeln!(hosts, "  {host}: {{ {line}, restart: '{restart}' }}");
+        }
         let text = format!(
             "version: 1
 defaults:
   verify: none
   host_key: {{ bits: 512 }}
-  ssh: {{ host: \"{{host}}\", config: {config} }}
-  root: \"{dir}/hosts/{{host}}\"
-{head}
+{way}{head}
 hosts:
 {hosts}",
-            config = lab.servers.config().display(),
-            dir = dir.display(),
+            way = lab.way(),
         );
-        let inventory = dir.join("fleet.yaml");
-        fs::write(&inventory, text).expect("the inventory");
-        let site = Self { lab, inventory };
-        let (status, said) = site.keytrail(&["apply"]);
-        assert_eq!(status, 0, "{said}");
+        let site = Self(Managed::new(lab, &text));
+        site.good(&["apply"]);
         site.forget_restarts();
         site
-    }
-
-    pub fn dir(&self) -> &Path {
-        self.lab.dir.path()
-    }
-
-    /// Runs a verb with its words on the inventory.
-    pub fn keytrail(&self, words: &[&str]) -> (i32, String) {
-        ended(keytrail(self.dir()).args(words).arg(&self.inventory))
-    }
-
-    #[track_caller]
-    pub fn good(&self, words: &[&str]) -> String {
-        let (status, said) = self.keytrail(words);
-        assert_eq!(status, 0, "{words:?}: {said}");
-        said
     }
 
     pub fn restarts(&self) -> Vec<String> {
@@ -103,7 +81,7 @@ hosts:
     }
 
     pub fn keys(&self, host: &str) -> PathBuf {
-        self.dir().join("hosts").join(host).join("etc/ntp/crypto")
+        self.lab.root(host).join("etc/ntp/crypto")
     }
 
     /// The file that a host's link names.

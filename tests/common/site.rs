@@ -24,21 +24,13 @@ impl Site {
         let mut lab = Lab::new();
         let dir = lab.dir.path().to_owned();
         for host in HOSTS {
-            lab.start(host, &[]);
-            let etc = dir.join("hosts").join(host).join("etc");
-            fs::create_dir_all(&etc).expect("a root directory");
-            fs::write(etc.join("ntp.conf"), NTP_CONF).expect("ntp.conf");
+            lab.start_bare(host, &[], NTP_CONF);
         }
         let sample = fs::read_to_string(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/inventories/red-green-blue.yaml"
         ))
         .expect("the sample inventory");
-        let connection = format!(
-            "  ssh: {{ host: \"{{host}}\", config: {} }}\n  root: \"{}/hosts/{{host}}\"\n",
-            lab.servers.config().display(),
-            dir.display()
-        );
         // The restart leaves a trace of its own order among all hosts.
         // No daemon runs on these hosts.
         let restart = format!(
@@ -46,7 +38,7 @@ impl Site {
             dir.display()
         );
         let text = sample
-            .replace("  ssh: { user: root }\n", &connection)
+            .replace("  ssh: { user: root }\n", &lab.way())
             .replace("  restart: systemctl restart ntp\n", &restart)
             .replace(
                 "    address: mort.red.example\n",
@@ -79,7 +71,7 @@ impl Site {
     }
 
     pub fn etc(&self, host: &str) -> PathBuf {
-        self.dir().join("hosts").join(host).join("etc")
+        self.lab.root(host).join("etc")
     }
 
     /// Names in a host's keys directory, filestamps replaced.

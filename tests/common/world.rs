@@ -8,7 +8,7 @@ use keytrail::apply::{
 use keytrail::digest::Digest;
 use keytrail::plan::{self, Desired, FileSpec, Observed};
 use keytrail::remote::fake::{FakeHost, Fault};
-use keytrail::remote::{ControlDir, LocalHost};
+use keytrail::remote::{ControlDir, LocalHost, SshHost, SshOptions};
 use keytrail::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -200,6 +200,13 @@ impl World {
         tree
     }
 
+    /// The record that the last switch of a host has left: a directory.
+    pub fn record(&self, host: &str) -> PathBuf {
+        let state = self.path(host, KEYS).join(".keytrail");
+        let last = fs::read_to_string(state.join("undo")).unwrap();
+        state.join(last.trim())
+    }
+
     pub fn restarts(&self, host: &str) -> usize {
         let log = fs::read_to_string(self.path(host, "restarts")).unwrap_or_default();
         log.lines().count()
@@ -278,14 +285,24 @@ pub fn limits() -> Limits {
 
 /// A fleet over the sshd of a laboratory.
 pub fn over_ssh(lab: &Lab) -> Arc<Fleet<impl Connect>> {
+    over_ssh_with(lab, limits(), |_| {})
+}
+
+/// The same, with limits and SSH options of one's own.
+pub fn over_ssh_with(
+    lab: &Lab,
+    limits: Limits,
+    change: impl Fn(&mut SshOptions) + Send + Sync + 'static,
+) -> Arc<Fleet<impl Connect>> {
     let (config, control) = (lab.servers.config(), Arc::clone(&lab.control));
     Fleet::new(
         By(move |name: &str| {
-            let mut options = keytrail::remote::SshOptions::new(name);
+            let mut options = SshOptions::new(name);
             options.config = Some(config.clone());
-            keytrail::remote::SshHost::new(options, Arc::<ControlDir>::clone(&control))
+            change(&mut options);
+            SshHost::new(options, Arc::<ControlDir>::clone(&control))
         }),
-        limits(),
+        limits,
     )
 }
 
@@ -307,6 +324,19 @@ pub fn with_faults(faults: Vec<Fault>) -> Arc<Fleet<impl Connect>> {
         }),
         limits(),
     )
+}
+
+/// What became of a host that was changed: how many changes, and what its restart said.
+#[track_caller]
+pub fn changed(outcome: &Outcome) -> (usize, Option<&str>) {
+    match outcome {
+        Outcome::Changed {
+            changes,
+            restart,
+            untold: None,
+        } => (*changes, restart.as_deref()),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The parts of a failure: phase, message, help, what the tools said.

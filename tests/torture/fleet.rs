@@ -43,7 +43,7 @@ impl Fleet {
             let lines = extra(&lab, host);
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             lab.start(host, &lines);
-            fs::create_dir_all(dir.join("hosts").join(host).join("etc")).expect("a root directory");
+            fs::create_dir_all(lab.root(host).join("etc")).expect("a root directory");
         }
         let fleet = Self {
             inventory: dir.join("fleet.yaml"),
@@ -68,8 +68,8 @@ impl Fleet {
              defaults:\n  \
                conf: /etc/ntp.conf\n  keysdir: /etc/ntp/crypto\n  \
                restart: \"sleep 0.1; echo restarted >> {dir}/restarts\"\n  verify: none\n  \
-               host_key: {{ bits: 1024 }}\n  \
-               ssh: {{ host: \"{{host}}\", config: {config} }}\n  root: \"{dir}/hosts/{{host}}\"\n  \
+               host_key: {{ bits: 1024 }}\n\
+             {way}  \
                certificate: {{ lifetime: {days}d }}\n  \
                association: {{ minpoll: {minpoll} }}\n\
              groups:\n  green: {{ identity: iff, trusted: [th] }}\n\
@@ -79,7 +79,7 @@ impl Fleet {
                leaf1: {{ group: green, servers: [mid] }}\n  \
                leaf2: {{ group: green, servers: [mid]{more} }}\n  \
                leaf3: {{ group: green, servers: [mid, th] }}\n",
-            config = self.lab.servers.config().display(),
+            way = self.lab.way(),
             days = 100 + self.state,
             minpoll = 4 + self.state % 3,
         );
@@ -168,7 +168,7 @@ impl Fleet {
     }
 
     fn root(&self, host: &str) -> PathBuf {
-        let root = self.dir().join("hosts").join(host);
+        let root = self.lab.root(host);
         match &self.disk {
             Some(held) if host == "leaf2" => {
                 let seen = PathBuf::from(format!("/proc/{}/root", held.id()));
