@@ -7,6 +7,7 @@ use super::{Connect, Phase, PhaseError};
 use crate::plan::Observed;
 use crate::remote::{Remote, Unreachable};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Hosts worked on at the same time. Those that only wait for their daemon to authenticate are not among them.
     pub jobs: usize,
-    /// Connections kept open between phases and while a host waits for its daemon; more hosts than that connect anew for
-    /// every phase, and wait in turns. One `ssh` process each.
+    /// Connections open at once, one `ssh` process each: between phases, and while a host waits for its daemon. Of more hosts
+    /// than that, half as many stay connected from phase to phase, and as many wait together; the others connect anew.
     pub connections: usize,
     /// Longest time to look at a host, without connecting.
     pub observe: Duration,
@@ -50,14 +51,6 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Hosts that only wait, for example for their authentication, hold no job, but their connection.
-    pub(super) fn room(&self) -> Room {
-        Room {
-            jobs: self.jobs,
-            in_flight: self.connections.max(self.jobs),
-        }
-    }
-
     /// The same with `longest` for every phase, where it is given.
     #[must_use]
     pub fn within(self, longest: Option<Duration>) -> Self {
@@ -78,6 +71,8 @@ impl Limits {
 pub struct Fleet<C: Connect> {
     connect: C,
     limits: Limits,
+    /// There are more hosts than connections.
+    crowded: AtomicBool,
     open: Mutex<HashMap<String, Arc<C::Remote>>>,
 }
 
@@ -87,6 +82,7 @@ impl<C: Connect> Fleet<C> {
         Arc::new(Self {
             connect,
             limits,
+            crowded: AtomicBool::new(false),
             open: Mutex::new(HashMap::new()),
         })
     }
@@ -94,6 +90,27 @@ impl<C: Connect> Fleet<C> {
     /// How much at once, and how long.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many of a phase's hosts at once. Those that only wait, for example for their authentication, hold no job, but
+    /// their connection.
+    pub(super) fn room(&self, hosts: usize) -> Room {
+        if hosts > self.limits.connections {
+            self.crowded.store(true, Ordering::Relaxed);
+        }
+        Room {
+            jobs: self.limits.jobs,
+            in_flight: self.share().max(self.limits.jobs),
+        }
+    }
+
+    /// The connections for hosts at rest, and as many for those in flight: of all, or half and half.
+    fn share(&self) -> usize {
+        if self.crowded.load(Ordering::Relaxed) {
+            self.limits.connections / 2
+        } else {
+            self.limits.connections
+        }
     }
 
     /// A host, connected or not.
@@ -107,17 +124,18 @@ impl<C: Connect> Fleet<C> {
         Ok(host)
     }
 
-    /// Says that a host will not be needed for a while, of `hosts` in this phase; `last`: nor ever again.
-    pub(super) async fn rest(&self, name: &str, hosts: usize, last: bool) {
-        if last || hosts > self.limits.connections {
-            let host = self
-                .open
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(name);
-            if let Some(host) = host {
-                host.disconnect().await;
+    /// Says that a host will not be needed for a while; `last`: nor ever again.
+    pub(super) async fn rest(&self, name: &str, last: bool) {
+        let ended = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if last || open.len() > self.share() {
+                open.remove(name)
+            } else {
+                None
             }
+        };
+        if let Some(host) = ended {
+            host.disconnect().await;
         }
     }
 
@@ -134,7 +152,7 @@ impl<C: Connect> Fleet<C> {
             match attempt().await {
                 Err(PhaseError::Unreachable(why)) if may_pass(&why, phase) && !stop.is_cancelled() => {
                     tracing::info!("{name}: {phase}: {why}; trying again in {wait:?}");
-                    self.rest(name, 0, true).await;
+                    self.rest(name, true).await;
                     tokio::time::sleep(wait).await;
                     wait *= 2;
                 }
@@ -158,7 +176,7 @@ impl<C: Connect> Fleet<C> {
             hosts,
         });
         let stop = || cancel.is_cancelled();
-        let results = each(looks, self.limits.room(), stop, |(name, look), _| {
+        let results = each(looks, self.room(hosts), stop, |(name, look), _| {
             let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
             async move {
                 let phase = Phase::Observe;
@@ -168,7 +186,7 @@ impl<C: Connect> Fleet<C> {
                     observe(&*host, &look, fleet.limits.observe).await
                 };
                 let result = fleet.persist(&name, phase, &stop, look).await;
-                fleet.rest(&name, hosts, result.is_err()).await;
+                fleet.rest(&name, result.is_err()).await;
                 progress.event(Event::Ended {
                     host: &name,
                     phase,

@@ -127,7 +127,7 @@ impl<C: Connect> Run<C> {
             });
         }
         let stop = || self.cancel.is_cancelled() || allowed.is_over();
-        let results = each(hosts, self.fleet.limits().room(), stop, |work, seat| {
+        let results = each(hosts, self.fleet.room(count), stop, |work, seat| {
             let (fleet, progress) = (Arc::clone(&self.fleet), Arc::clone(&self.progress));
             let (cancel, allowed, run) = (self.cancel.clone(), allowed.clone(), run.clone());
             async move {
@@ -138,9 +138,7 @@ impl<C: Connect> Run<C> {
                 if result.is_err() {
                     allowed.add();
                 }
-                fleet
-                    .rest(host, count, phase != Phase::Stage || result.is_err())
-                    .await;
+                fleet.rest(host, phase != Phase::Stage || result.is_err()).await;
                 progress.event(Event::Ended {
                     host,
                     phase,

@@ -43,7 +43,7 @@ pub fn connections(inventory: &Arc<Inventory>, limits: Limits) -> Result<Connect
         Failure::new(format!("cannot make a private directory in {}", base.display())).because(&error)
     })?;
     let limits = Limits {
-        connections: limits.connections.min(runtime::room_for_connections()),
+        connections: runtime::room_for_connections(),
         ..limits
     };
     Ok(apply::Fleet::new(

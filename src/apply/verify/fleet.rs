@@ -40,14 +40,14 @@ impl<C: Connect> Fleet<C> {
         });
         let until = Until { level, wait };
         let stop = || cancel.is_cancelled();
-        let looked = each(whats, self.limits().room(), stop, |what, seat| {
+        let looked = each(whats, self.room(hosts), stop, |what, seat| {
             let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
             async move {
                 let host = &what.host;
                 progress.event(Event::Started { host, phase });
                 let look = || async { watch(&*fleet.host(host)?, &what, until, &stop, &seat).await };
                 let result = fleet.persist(host, phase, &stop, look).await;
-                fleet.rest(host, hosts, true).await;
+                fleet.rest(host, true).await;
                 progress.event(Event::Ended {
                     host,
                     phase,
