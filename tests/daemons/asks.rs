@@ -3,46 +3,19 @@
 use crate::daemon::{Daemon, Kind};
 use crate::fleet::World;
 use crate::namespace;
-use crate::{KEY, LIMIT, inventory, serving, unpacked};
+use crate::{KEY, LIMIT, inventory, serving};
 use keytrail::apply::PhaseError;
 use keytrail::apply::verify::{Level, Verified, verify};
 use keytrail::ntpq::Standing;
 use keytrail::remote::{Answer, Output, Remote, Script, Unreachable};
 use keytrail::secret::Secret;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 /// The host of a daemon: its network, its files, and no sight of the processes of other tests.
 struct Host<'a>(&'a Daemon<'a>);
 
-impl<'a> Host<'a> {
-    fn new(daemon: &'a Daemon<'a>) -> Self {
-        let path = daemon.dir().join("bin");
-        std::fs::create_dir_all(&path).expect("a directory");
-        let root = unpacked::root(daemon.kind().word());
-        let root = root.display();
-        let (name, run) = match daemon.kind() {
-            Kind::Chrony => {
-                let socket = daemon.dir().join("socket");
-                (
-                    "chronyc",
-                    format!("{root}/usr/bin/chronyc -h {}", socket.display()),
-                )
-            }
-            Kind::Ntpsec => ("ntpq", format!("python3 {root}/usr/bin/ntpq")),
-        };
-        let program = path.join(name);
-        let text = format!(
-            "#!/bin/sh\nexport LD_LIBRARY_PATH={} PYTHONPATH={root}/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1\n\
-             exec {run} \"$@\"\n",
-            unpacked::libraries(daemon.kind().word())
-        );
-        std::fs::write(&program, text).expect("a program");
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode");
-        Self(daemon)
-    }
-
+impl Host<'_> {
     fn run(&self, script: &Script) -> std::io::Result<Output> {
         let file = self.0.dir().join("script");
         std::fs::write(&file, [script.facts.text(), script.text].concat())?;
@@ -53,10 +26,7 @@ impl<'a> Host<'a> {
             .arg(&file)
             .env(
                 "PATH",
-                format!(
-                    "{}:/usr/sbin:/usr/bin:/sbin:/bin",
-                    self.0.dir().join("bin").display()
-                ),
+                format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.0.bin().display()),
             )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -93,7 +63,7 @@ fn look(daemon: &Daemon<'_>, world: &World, level: Level) -> Result<Verified, Ph
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .expect("a runtime")
-        .block_on(verify(&Host::new(daemon), &what, level, None))
+        .block_on(verify(&Host(daemon), &what, level, None))
 }
 
 fn asked(server_kind: Kind, client_kind: Kind) {
@@ -118,10 +88,7 @@ fn asked(server_kind: Kind, client_kind: Kind) {
     let error = look(&client, &world, Level::Start)
         .expect_err("it is dead")
         .to_string();
-    let name = match client_kind {
-        Kind::Chrony => "chronyd",
-        Kind::Ntpsec => "ntpd",
-    };
+    let name = client_kind.program();
     assert!(
         error.starts_with(&format!("no {name} runs on the host")) || error.contains("has ended"),
         "{error}"

@@ -8,7 +8,7 @@ use keytrail::ntpq::{
 };
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -26,6 +26,33 @@ impl Kind {
             Self::Chrony => "chrony",
             Self::Ntpsec => "ntpsec",
         }
+    }
+
+    /// Its daemon.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Chrony => "chronyd",
+            Self::Ntpsec => "ntpd",
+        }
+    }
+
+    /// The name of its query program, and lines of sh that are it; chronyc asks at that socket.
+    pub fn query(self, socket: &Path) -> (&'static str, String) {
+        let root = unpacked::root(self.word());
+        let root = root.display();
+        let (name, run) = match self {
+            Self::Chrony => (
+                "chronyc",
+                format!("{root}/usr/bin/chronyc -h {}", socket.display()),
+            ),
+            Self::Ntpsec => ("ntpq", format!("python3 {root}/usr/bin/ntpq")),
+        };
+        let text = format!(
+            "export LD_LIBRARY_PATH={} PYTHONPATH={root}/usr/lib/python3/dist-packages PYTHONDONTWRITEBYTECODE=1\n\
+             exec {run} \"$@\"\n",
+            unpacked::libraries(self.word())
+        );
+        (name, text)
     }
 
     /// The line a server takes its time from: this machine's clock, as it is and at once.
@@ -64,28 +91,31 @@ impl<'n> Daemon<'n> {
         // chronyd makes no socket where others may look.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).expect("ours");
         let path = dir.path().display();
-        let (mut command, before);
-        match kind {
+        let (program, libraries) = unpacked::daemon(kind.word(), kind.program());
+        let mut command = Command::new(program);
+        let before = match kind {
             Kind::Chrony => {
-                command = Command::new(unpacked::daemon("chrony", "chronyd").0);
-                // What a distribution's own file would say, for a place of our own.
-                before =
-                    format!("pidfile {path}/pid\nbindcmdaddress {path}/socket\ncmdport 0\ndumpdir {path}\n");
                 // -x: never the clock. -u: chrony's own user need not exist here.
                 command.args(["-n", "-x", "-u", "root", "-l"]);
                 command.arg(dir.path().join("log")).arg("-f");
                 command.arg(dir.path().join("etc/chrony/chrony.conf"));
+                // What a distribution's own file would say, for a place of our own.
+                format!("pidfile {path}/pid\nbindcmdaddress {path}/socket\ncmdport 0\ndumpdir {path}\n")
             }
             Kind::Ntpsec => {
-                command = Command::new(unpacked::daemon("ntpsec", "ntpd").0);
-                // Without it NTPsec answers no ntpq.
-                before = "restrict 127.0.0.1\n".to_owned();
                 command.arg("-n").arg("-l").arg(dir.path().join("log"));
                 command.arg("-c").arg(dir.path().join("etc/ntpsec/ntp.conf"));
+                // Without it NTPsec answers no ntpq.
+                "restrict 127.0.0.1\n".to_owned()
             }
-        }
+        };
         unpacked::write(&world.files(host, &before), dir.path());
-        command.env("LD_LIBRARY_PATH", unpacked::libraries(kind.word()));
+        let bin = dir.path().join("bin");
+        std::fs::create_dir(&bin).expect("a directory");
+        let (name, query) = kind.query(&dir.path().join("socket"));
+        std::fs::write(bin.join(name), format!("#!/bin/sh\n{query}")).expect("a program");
+        std::fs::set_permissions(bin.join(name), Permissions::from_mode(0o755)).expect("its mode");
+        command.env("LD_LIBRARY_PATH", libraries);
         Self {
             running: network.start(&command),
             kind,
@@ -126,11 +156,6 @@ impl<'n> Daemon<'n> {
         self.dir.path()
     }
 
-    /// Whose it is.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// Where it runs.
     pub fn network(&self) -> &Network {
         self.network
@@ -156,14 +181,16 @@ impl<'n> Daemon<'n> {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Where its query program is.
+    pub fn bin(&self) -> PathBuf {
+        self.dir.path().join("bin")
+    }
+
     fn chronyc(&self, question: &str) -> String {
         let mut command = self.network.command();
         command
-            .arg(unpacked::root("chrony").join("usr/bin/chronyc"))
-            .arg("-h")
-            .arg(self.dir.path().join("socket"))
-            .args(["-n", "-c", question])
-            .env("LD_LIBRARY_PATH", unpacked::libraries("chrony"));
+            .arg(self.bin().join("chronyc"))
+            .args(["-n", "-c", question]);
         said(&mut command)
     }
 
@@ -172,16 +199,11 @@ impl<'n> Daemon<'n> {
     }
 
     fn ntpq_with(&self, options: &[&str], question: &str) -> String {
-        let root = unpacked::root("ntpsec");
         let mut command = self.network.command();
         command
-            .arg("python3")
-            .arg(root.join("usr/bin/ntpq"))
+            .arg(self.bin().join("ntpq"))
             .args(options)
-            .args(["-n", "-c", question, "127.0.0.1"])
-            .env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("LD_LIBRARY_PATH", unpacked::libraries("ntpsec"));
+            .args(["-n", "-c", question, "127.0.0.1"]);
         said(&mut command)
     }
 

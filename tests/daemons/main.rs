@@ -6,8 +6,6 @@ mod asks;
 mod common;
 mod daemon;
 mod fleet;
-#[path = "../interop/network.rs"]
-mod hosts;
 mod namespace;
 mod rotation;
 mod told;

@@ -5,7 +5,6 @@
 mod common;
 mod fleet;
 mod keys;
-mod network;
 mod state;
 mod without_a_gap;
 
@@ -115,8 +114,8 @@ fn rotate(fleet: &Fleet) {
     run(fleet, &arguments, 9, "group keys rotated");
     let rotated = generations(fleet);
     assert!(before.iter().zip(&rotated).all(|(before, after)| before < after));
-    fleet.change("bits: 2048", "bits: 1536");
-    fleet.change("iff: 1024, gq: 1008, mv: 512", "iff: 768, gq: 1000, mv: 768");
+    fleet.edit("bits: 2048", "bits: 1536");
+    fleet.edit("iff: 1024, gq: 1008, mv: 512", "iff: 768, gq: 1000, mv: 768");
     run(fleet, &["apply"], 15, "keys of other sizes");
     let resized = generations(fleet);
     assert!(rotated.iter().zip(&resized).all(|(before, after)| before < after));
@@ -187,7 +186,7 @@ fn leave_one_behind(fleet: &Fleet) {
         old.push((group, leaf, now));
     }
     for (group, _, _) in &old {
-        fleet.restart(group, line.client);
+        fleet.restart(&format!("{group}-{}", line.client));
     }
     for (group, _, _) in &old {
         // IFF and MV compare filestamps; GQ only asks that the client's be no later, and then finds the key wrong.
@@ -216,7 +215,7 @@ fn let_one_go_ahead(fleet: &Fleet) {
         say(&format!("{group}-{}: {}\n", line.client, found.sentence));
         found
     };
-    fleet.change("gq: 1000", "gq: 992");
+    fleet.edit("gq: 1000", "gq: 992");
     let leaf = fleet.host(group, line.client);
     let before = leaf.link("gqpar_gq");
     let (status, said) = fleet.keytrail(&["apply", "--on", "gq-leaf"]);
@@ -231,7 +230,7 @@ fn let_one_go_ahead(fleet: &Fleet) {
     assert!(said.contains("2 changed, 13 unchanged"), "{said}");
     let found = wait("114");
     assert!(found.help.contains("restart this host"), "{found:?}");
-    fleet.restart(group, line.client);
+    fleet.restart(&format!("{group}-{}", line.client));
     state::settle(fleet, &["group:gq"]);
 }
 

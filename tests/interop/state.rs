@@ -52,7 +52,7 @@ fn found(fleet: &Fleet, group: &str, line: Line) -> Found {
         format!("{group}-{}", line.server),
     );
     let on = format!("group:{group}");
-    let (_, json) = fleet.answer(&["verify", "--quiet", "--format", "json", "--on", &on]);
+    let json = fleet.answer(&["verify", "--quiet", "--format", "json", "--on", &on]);
     let all: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let hosts = list(&all["hosts"]);

@@ -4,12 +4,10 @@
 //! `ForceCommand`, without the right to set a clock. When the test goes, however it does, the first process of
 //! each host ends, and with it the kernel ends all others there.
 
-// The tests with chrony and NTPsec use a part of it.
-#![allow(dead_code)]
-
-use crate::common::Lab;
-use crate::common::held::{self, Held};
+use super::Lab;
+use super::held::{self, Held};
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,8 +42,10 @@ pub struct Host {
 impl Host {
     /// Connects a new host to the switch and makes it known to SSH. `programs` come first in its `PATH`.
     pub fn start(switch: &Switch, lab: &mut Lab, name: &str, address: &str, programs: &str) -> Self {
-        let dir = lab.dir.path().join("hosts").join(name);
-        fs::create_dir_all(&dir).expect("a directory");
+        let dir = lab.root(name);
+        // chronyd makes no socket where others may look.
+        let private = fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        private.expect("a directory");
         let mut command = Command::new("unshare");
         command
             .args([
