@@ -15,7 +15,7 @@ use std::time::Duration;
   keytrail plan fleet.yaml           mint what is missing and show what would change on which host
   keytrail apply fleet.yaml          do it
 
-Exit status: 0 done, nothing wrong; 1 the answer is no (findings, failed hosts, changes with
+Exit status: 0 done, nothing wrong; 1 the answer is no (findings, failed hosts, changes with \
 --exit-code); 2 could not run (usage, unreadable or malformed input, no vault).")]
 pub struct Cli {
     /// What to do
@@ -50,7 +50,7 @@ pub enum Format {
     Text,
     /// For programs; documented and versioned
     Json,
-    /// The same as YAML
+    /// What JSON has, as YAML
     Yaml,
 }
 

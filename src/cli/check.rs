@@ -23,7 +23,7 @@ use std::path::PathBuf;
   keytrail check --what-if single fleet.yaml        who loses the trail if a host or clock fails
   keytrail check --format github --fail-on warning fleet.yaml    in a CI job
 
-An inventory that cannot be read is reported in the same format, with exit status 2.
+An inventory that cannot be read is reported in the same format, with exit status 2. \
 keytrail explain CODE tells what a finding means.")]
 pub struct CheckArgs {
     /// Which inventory

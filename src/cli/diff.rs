@@ -23,7 +23,7 @@ const SHOWN: usize = 8;
   keytrail diff 3 fleet.yaml               the latest beside generation 3
   keytrail diff 3 5 fleet.yaml --format json
 
-Needs no key: names, stamps and validity are not secret, and values are never shown. What the hosts really hold is
+Needs no key: names, stamps and validity are not secret, and values are never shown. What the hosts really hold is \
 another question: keytrail plan."
 )]
 pub struct DiffArgs {

@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 #[command(after_help = "Examples:
   keytrail explain                 everything there is
   keytrail explain trail-cycle     a finding, with an inventory that has it and one that has not
-  keytrail explain 114             an error of the Autokey daemon; 10e as cryptostats write it is the same")]
+  keytrail explain 114             an error of the Autokey daemon, or as in cryptostats: 10e")]
 pub struct ExplainArgs {
     /// Code of a finding, or error number; all of them without
     pub code: Option<String>,

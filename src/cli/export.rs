@@ -26,12 +26,12 @@ const SECRET: &str =
   keytrail export --on group:red -o red fleet.yaml
   keytrail export -o all --force fleet.yaml          again, in place of an earlier export
   keytrail export leaf01 --tar -o leaf01 fleet.yaml   leaf01/leaf01.tar
-  keytrail export --parameters red -o www fleet.yaml  what the clients of red need, with an index page
+  keytrail export --parameters red -o www fleet.yaml  what clients of red need, with an index
   keytrail export --mail partner1 fleet.yaml > mail   a host's group media as text
 
-DIR/HOST holds what an apply would leave on a host that had no NTP configuration before. For hosts
-with `ntpd: openvms` it is a bundle with the names of that system and INSTALL_NTPKEYS.COM, which
-installs it. The files hold private keys and passwords: bring them to the host by a safe way, then
+DIR/HOST holds what an apply would leave on a host that had no NTP configuration before. For hosts \
+with `ntpd: openvms` it is a bundle with the names of that system and INSTALL_NTPKEYS.COM, which \
+installs it. The files hold private keys and passwords: bring them to the host by a safe way, then \
 delete them.")]
 pub struct ExportArgs {
     /// Hosts (as with --on) and inventory: what ends in .yaml, .yml or .json, or holds a slash, is inventory

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
   keytrail graph fleet.yaml -o trails.svg            a picture by itself; Graphviz is not needed
   keytrail graph --format mermaid fleet.yaml         for Markdown
 
-Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers
+Cycles and single points of failure are red. Large fleets are folded: hosts with the same servers \
 first.")]
 pub struct GraphArgs {
     /// The inventory

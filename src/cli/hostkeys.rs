@@ -24,12 +24,12 @@ use std::sync::Arc;
   keytrail hostkeys fleet.yaml
   keytrail hostkeys fleet.yaml --on 'leaf*' --add    remember the keys of hosts nobody knows yet
 
-known       the key stands in known_hosts, or its authority does (@cert-authority)
-unknown     nothing is known of the host: --add remembers its keys
-CHANGED     another key is known, or this one is revoked: somebody may be in between; nothing is ever replaced
+  known       the key stands in known_hosts, or its authority does (@cert-authority)
+  unknown     nothing is known of the host: --add remembers its keys
+  CHANGED     another key is known, or this one is revoked: somebody may be in between
 
-Asked over the network, a key is only as true as the network. Compare the fingerprints with what
-each host says on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) before or right
+Asked over the network, a key is only as true as the network. Compare the fingerprints with what \
+each host says on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) before or right \
 after --add.
 
 Exit status 1 if a host is unknown, CHANGED or not reached.")]

@@ -27,9 +27,9 @@ const PASSWORD_VARIABLE: &str = "KEYTRAIL_KEYGEN_PASSWORD";
     after_help = "Examples:
   keytrail keygen -p xxx -T -I -i red -s mort         trusted host mort of group red, with IFF key
   keytrail keygen -p xxx -i red -s mort -e > iffpar   client parameters of red
-  keytrail keygen --password-file pw -s mort          a new certificate with the keys and settings that are there
+  keytrail keygen --password-file pw -s mort          a new certificate, all else as it is
 
-Every failure is exit status 2 and leaves the directory as it was. --compat lists what ntp-keygen
+Every failure is exit status 2 and leaves the directory as it was. --compat lists what ntp-keygen \
 does otherwise."
 )]
 pub struct KeygenArgs {

@@ -79,7 +79,7 @@ fn page(command: &Command) -> io::Result<Page> {
     let help = command.get_after_long_help().or_else(|| command.get_after_help());
     let (examples, notes) = parts(&help.map(ToString::to_string).unwrap_or_default());
     text.extend(section("EXAMPLES", &examples).bytes());
-    text.extend(section("NOTES", &notes).bytes());
+    text.extend(paragraphs("NOTES", &notes).bytes());
     text.extend(
         section(
             "EXIT STATUS",
@@ -109,7 +109,10 @@ fn parts(help: &str) -> (String, String) {
             _ => notes.push(paragraph),
         }
     }
-    (examples.join("\n\n"), notes.join("\n\n").trim().to_owned())
+    (
+        examples.join("\n\n"),
+        notes.join("\n\n").trim_matches('\n').to_owned(),
+    )
 }
 
 /// A section whose lines stay as they are; nothing for an empty text.
@@ -117,13 +120,35 @@ fn section(title: &str, text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let mut roff = format!(".SH \"{title}\"\n.nf\n");
+    format!(".SH \"{title}\"\n.nf\n{}.fi\n", lines(text))
+}
+
+/// A section of paragraphs, each as wide as the page; those that are indented keep their lines.
+fn paragraphs(title: &str, text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut roff = format!(".SH \"{title}\"\n");
+    for paragraph in text.split("\n\n") {
+        let (before, after) = if paragraph.starts_with(' ') {
+            (".nf\n", ".fi\n")
+        } else {
+            ("", "")
+        };
+        let _ = write!(roff, ".PP\n{before}{}{after}", lines(paragraph));
+    }
+    roff
+}
+
+/// Lines in which nothing is an order to roff.
+fn lines(text: &str) -> String {
+    let mut roff = String::new();
     for line in text.lines() {
         let line = line.replace('\\', "\\e").replace('-', "\\-");
         // A line may begin with a dot or an apostrophe, which roff would take for a request.
         let _ = writeln!(roff, "\\&{line}");
     }
-    roff + ".fi\n"
+    roff
 }
 
 #[cfg(test)]
@@ -177,5 +202,29 @@ mod tests {
         assert_eq!(notes, "Mind this.\nAnd that.");
         assert_eq!(section("X", ".so \\n-"), ".SH \"X\"\n.nf\n\\&.so \\en\\-\n.fi\n");
         assert_eq!(section("X", ""), "");
+        assert_eq!(
+            paragraphs("X", "Of a.\n\n  b  c"),
+            ".SH \"X\"\n.PP\n\\&Of a.\n.PP\n.nf\n\\&  b  c\n.fi\n"
+        );
+    }
+
+    /// Clap breaks lines where the terminal ends: what was broken by hand before would be broken twice.
+    #[test]
+    fn help_is_broken_by_the_terminal_alone() {
+        fn look(command: &Command, words: &str) {
+            let help = command.get_after_help().map(ToString::to_string);
+            for paragraph in help.unwrap_or_default().split("\n\n") {
+                let own = paragraph.lines().filter(|line| !line.starts_with(' ')).count();
+                assert!(own <= 1, "{words}: a paragraph is one line: {paragraph}");
+                let indented = paragraph.lines().filter(|line| line.starts_with(' '));
+                for line in indented {
+                    assert!(line.chars().count() <= 100, "{words}: too long: {line}");
+                }
+            }
+            for verb in command.get_subcommands() {
+                look(verb, &format!("{words} {}", verb.get_name()));
+            }
+        }
+        look(&Cli::command(), "keytrail");
     }
 }

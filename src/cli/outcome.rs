@@ -15,7 +15,11 @@ const CHANGED_ROWS: usize = 40;
 pub fn text(report: &Report, screen: Screen) -> String {
     let mut text = String::new();
     if report.is_unchanged() && !report.cancelled {
-        return format!("No changes: {} as the inventory says.", are(report.hosts.len()));
+        return match report.hosts.len() {
+            0 => "No changes: there is no host to change.".to_owned(),
+            1 => "No changes: the host is as the inventory says.".to_owned(),
+            hosts => format!("No changes: all {hosts} hosts are as the inventory says."),
+        };
     }
     let table = table(report, screen);
     if table.row_count() > 0 {
@@ -178,14 +182,6 @@ pub fn counts(report: &Report) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     parts.join(", ")
-}
-
-fn are(hosts: usize) -> String {
-    if hosts == 1 {
-        "the host is".to_owned()
-    } else {
-        format!("all {hosts} hosts are")
-    }
 }
 
 #[cfg(test)]

@@ -78,7 +78,9 @@ impl Progress {
                     of,
                     last: Instant::now(),
                 };
-                say(&format!("{what}: {of} to do"));
+                if of > 0 {
+                    say(&format!("{what}: {of} to do"));
+                }
             }
             State::Bars(bars) => {
                 bars.clear();

@@ -21,13 +21,13 @@ const DAY: i64 = 86_400;
   keytrail renew fleet.yaml --within 2w --dry-run
   keytrail renew fleet.yaml --all --on group:red
 
-Made for a timer (examples/systemd, examples/cron): where nothing is due no host is contacted.
-What an earlier run did not finish is finished first. Renewing a trusted host with a clock of its
-own disturbs nobody; every other host is without a proven server for its own exchange after its
-restart. Hosts are brought to the state of the inventory, so do not let a timer read an inventory
+Made for a timer (examples/systemd, examples/cron): where nothing is due no host is contacted. \
+What an earlier run did not finish is finished first. Renewing a trusted host with a clock of its \
+own disturbs nobody; every other host is without a proven server for its own exchange after its \
+restart. Hosts are brought to the state of the inventory, so do not let a timer read an inventory \
 that you are still working on.
 
-Exit status: 0 nothing was due, or all is done; 1 some hosts have not got their certificate; 2
+Exit status: 0 nothing was due, or all is done; 1 some hosts have not got their certificate; 2 \
 could not run.")]
 pub struct RenewArgs {
     /// Which hosts

@@ -17,16 +17,16 @@ use std::sync::PoisonError;
 /// `revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  keytrail revoke leaf03 fleet.yaml --dry-run      who shares its client key, and which servers change
+  keytrail revoke leaf03 fleet.yaml --dry-run      who shares its key, and which servers change
   keytrail revoke leaf03 fleet.yaml
   keytrail revoke leaf03,leaf04 --enforce fleet.yaml
 
-The servers of the group get keys that leave the client's number out, with the same filestamp:
-nobody else needs a new file. Hosts that share its client key get another one, or are shut out too
+The servers of the group get keys that leave the client's number out, with the same filestamp: \
+nobody else needs a new file. Hosts that share its client key get another one, or are shut out too \
 with --shared. A host that was taken out of the inventory can be revoked by its former name.
 
-A running association is only refused at its next exchange: after the client's own restart
-(--enforce does that), or at the latest 6 days 1 h 38 min after the last one. Restarting servers
+A running association is only refused at its next exchange: after the client's own restart \
+(--enforce does that), or at the latest 6 days 1 h 38 min after the last one. Restarting servers \
 does not hasten it.")]
 pub struct RevokeArgs {
     /// The hosts: names, globs, group:NAME or tag:NAME, with commas between them

@@ -26,11 +26,11 @@ use std::sync::{Arc, Mutex};
   keytrail rollback fleet.yaml --dry-run     what would go back, host by host
   keytrail rollback fleet.yaml               undo the last run, on every host that it changed
   keytrail rollback fleet.yaml --run 12      undo run 12 and what came after it (keytrail history)
-  keytrail rollback fleet.yaml --to 7        until every host stands in generation 7 or an earlier one
+  keytrail rollback fleet.yaml --to 7        until all hosts stand in generation 7 or before
 
-Hosts keep records of their last five switches: links, configuration and key files as they were.
-Nothing but those is needed, so it works without the inventory's former text. A file that was
-changed by hand since is not overwritten unless --force is given. The inventory still asks for the
+Hosts keep records of their last five switches: links, configuration and key files as they were. \
+Nothing but those is needed, so it works without the inventory's former text. A file that was \
+changed by hand since is not overwritten unless --force is given. The inventory still asks for the \
 newer state: the next apply goes there again, unless the inventory changes.")]
 pub struct RollbackArgs {
     /// Which hosts

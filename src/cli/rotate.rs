@@ -21,12 +21,12 @@ use std::sync::PoisonError;
   keytrail rotate identity --group green fleet.yaml              IFF, GQ or MV keys of a group
   keytrail rotate host-key --on tag:leaf fleet.yaml              host keys with their certificates
   keytrail rotate password --host mort fleet.yaml                the same keys, encrypted anew
-  keytrail rotate symmetric --key 7 fleet.yaml                   by a new id, told to running daemons
+  keytrail rotate symmetric --key 7 fleet.yaml                   by a new id, daemons run on
   keytrail rotate symmetric --key 7 --restart fleet.yaml         by a new id, with restarts
 
-New media are staged everywhere first. Then hosts change from the trusted hosts down, never two
-servers of one host at the same time; a host's links are switched directly before its own restart.
-Run the same command again to finish a rotation that stopped half way: it makes no further keys
+New media are staged everywhere first. Then hosts change from the trusted hosts down, never two \
+servers of one host at the same time; a host's links are switched directly before its own restart. \
+Run the same command again to finish a rotation that stopped half way: it makes no further keys \
 (--anew does).
 
 Exit status: 0 all hosts have it; 1 some have not; 2 could not run.")]

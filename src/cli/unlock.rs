@@ -13,9 +13,9 @@ use std::sync::Arc;
 #[command(after_help = "Example:
   keytrail unlock fleet.yaml --on yellow
 
-A run locks every host that it changes, and gives it back when it is done there. Locks of a run
-that died end by themselves after half an hour, and a run with the same vault on the same
-controller takes them on: this is for another controller that is gone. Make sure that it is: two
+A run locks every host that it changes, and gives it back when it is done there. Locks of a run \
+that died end by themselves after half an hour, and a run with the same vault on the same \
+controller takes them on: this is for another controller that is gone. Make sure that it is: two \
 runs at once on a host stop each other.")]
 pub struct UnlockArgs {
     /// Which hosts

@@ -12,9 +12,6 @@ pub struct Screen {
     pub width: Option<u16>,
 }
 
-/// Blanks around a cell.
-const PADDING: u16 = 2;
-
 /// A table with this heading, of which colours are shown where the screen takes them.
 pub fn table(heading: impl Into<Row>, screen: Screen) -> Table {
     let mut table = Table::new();
@@ -41,28 +38,34 @@ pub fn table_text(mut table: Table, screen: Screen) -> String {
 /// possible, the first column's (names of hosts) always; a table that cannot be had so is left to the terminal.
 fn fit(table: &mut Table, width: u16) {
     let wanted = table.column_max_content_widths();
-    // Nobody sees the blank behind the last column.
-    let all = width.saturating_add(1);
-    let padding = PADDING * u16::try_from(wanted.len()).unwrap_or(u16::MAX / PADDING);
-    let room = usize::from(all.saturating_sub(padding));
-    if wanted.iter().copied().map(usize::from).sum::<usize>() <= room {
+    // What is left for cells, with so many blanks at each. Nobody sees that behind the last one.
+    let room = |blanks: u16| {
+        let all = usize::from(width) + usize::from(blanks) - 1;
+        all.saturating_sub(wanted.len() * usize::from(blanks))
+    };
+    if wanted.iter().copied().map(usize::from).sum::<usize>() <= room(2) {
         return;
     }
     let words = longest_words(table, wanted.len());
-    for most in [40, 24, 16, 12, 8] {
+    for (most, blanks) in [40, 24, 16, 12, 8]
+        .into_iter()
+        .flat_map(|most| [(most, 2), (most, 1)])
+    {
         let least: Vec<u16> = words
             .iter()
             .enumerate()
             .map(|(column, &word)| if column == 0 { word } else { word.min(most) })
             .collect();
-        let Some(widths) = widths(&least, &wanted, room) else {
+        let Some(widths) = widths(&least, &wanted, room(blanks)) else {
             continue;
         };
         table
             .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(all);
+            .set_width(width + blanks - 1);
         for (column, width) in table.column_iter_mut().zip(widths) {
-            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + PADDING)));
+            column
+                .set_padding((1, blanks - 1))
+                .set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + blanks)));
         }
         return;
     }
@@ -133,11 +136,23 @@ mod tests {
                        in 3 days; renew it
  leaf2  never"
         );
+        // Before a word is cut, the blanks between columns are.
+        assert_eq!(
+            shown(Some(27)),
+            " HOST  LAST     TROUBLE
+       VERIFIED
+ leaf1 2 h ago, the
+       well     certificate
+                ends in 3
+                days; renew
+                it
+ leaf2 never"
+        );
     }
 
     #[test]
     fn no_line_is_longer_than_the_terminal_unless_words_are() {
-        for width in 30..80 {
+        for width in 25..80 {
             let text = shown(Some(width));
             assert!(
                 text.lines().all(|line| line.len() <= width.into()),

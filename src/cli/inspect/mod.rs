@@ -17,11 +17,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Say what files of key media hold, and prove their numbers
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  keytrail inspect /etc/ntp/crypto                    every file of a directory, and what belongs together
+  keytrail inspect /etc/ntp/crypto                    all files there, and which belong together
   keytrail inspect --password-file pw ntpkey_iffkey_red
   keytrail inspect --password-file pw --pair ntpkey_iffkey_red ntpkey_iffpar_red
 
-Exit status: 0 nothing wrong; 1 a file that a daemon cannot use, or two that do not belong
+Exit status: 0 nothing wrong; 1 a file that a daemon cannot use, or two that do not belong \
 together; 2 a file that cannot be read.")]
 pub struct InspectArgs {
     /// Files, or directories of them

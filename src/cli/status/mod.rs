@@ -32,12 +32,12 @@ const DAY: i64 = 86_400;
 /// `status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  keytrail status fleet.yaml                    every host is looked at: files, links, modes, configuration
+  keytrail status fleet.yaml                    looks at every host: files, links, configuration
   keytrail status fleet.yaml --verify           and its daemon is asked, too
   keytrail status fleet.yaml --offline          from the vault alone, at once
   keytrail status fleet.yaml --offline --format prometheus -o /var/lib/node_exporter/keytrail.prom
 
-The table has the hosts in trouble first: out of reach, an expired certificate, not authenticated when last asked, files
+The table has the hosts in trouble first: out of reach, an expired certificate, not authenticated when last asked, files \
 that are not as they should be, a rotation that is not there yet, a certificate that ends soon.
 
 Exit status 1: some host is in trouble.")]
@@ -69,7 +69,7 @@ pub enum Form {
     Text,
     /// For programs; docs/status.md
     Json,
-    /// The same as YAML
+    /// What JSON has, as YAML
     Yaml,
     /// For node_exporter's textfile collector
     Prometheus,

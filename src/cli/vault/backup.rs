@@ -36,6 +36,7 @@ pub fn backup(args: &BackupArgs, out: &mut Out) -> Result<Answer, Failure> {
     let to = if args.output.is_dir() {
         args.output.join(stamped(&path, when::now()))
     } else {
+        has_place(&args.output)?;
         args.output.clone()
     };
     vault.backup(&to).map_err(failed)?;
@@ -52,6 +53,26 @@ pub fn backup(args: &BackupArgs, out: &mut Out) -> Result<Answer, Failure> {
     ))?;
     out.note("It opens with the vault's key: keep a copy of that too, elsewhere.");
     Ok(Answer::Yes)
+}
+
+/// That the directory is there in which a backup is to be. It is not made: where a disk is not mounted, a backup in its place
+/// would be none.
+fn has_place(output: &Path) -> Result<(), Failure> {
+    let is_directory = output.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let dir = if is_directory {
+        Some(output)
+    } else {
+        output.parent()
+    };
+    let Some(dir) = dir.filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) else {
+        return Ok(());
+    };
+    let dir = dir.display();
+    Err(Failure::new("there is no backup")
+        .why(format!("there is no directory {dir}"))
+        .help(format!(
+            "make it first, or mount what belongs there: mkdir -p {dir}"
+        )))
 }
 
 /// `campus-20261126T111706Z.vault` for `campus.vault`.
@@ -107,6 +128,17 @@ pub fn restore(args: &RestoreArgs, out: &mut Out) -> Result<Answer, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backup_needs_a_directory_that_is_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let said = |output: &str| has_place(&dir.path().join(output)).map_err(|failure| failure.to_string());
+        assert!(said("fleet.vault").is_ok() && has_place(Path::new("fleet.vault")).is_ok());
+        for output in ["backups/", "backups/fleet.vault"] {
+            let said = said(output).expect_err("nowhere to write it");
+            assert!(said.contains("mkdir -p") && said.contains("/backups"), "{said}");
+        }
+    }
 
     #[test]
     fn a_backup_in_a_directory_has_the_time_in_its_name() {

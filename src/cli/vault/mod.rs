@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// `vault`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The vault is a file beside the inventory, campus.vault for campus.yaml; --vault FILE names another one.
+    after_help = "The vault is a file beside the inventory, campus.vault for campus.yaml; --vault FILE names another one. \
 docs/vault.md tells how it is kept, and what to do when it or its key is lost."
 )]
 pub struct VaultVerb {
@@ -36,7 +36,7 @@ enum Verb {
     /// Open every value and say what is wrong, and what of a damaged vault can still be read
     #[command(after_help = "Examples:
   keytrail vault check campus.yaml
-  keytrail vault check --without-key --vault backup.vault    the file alone, by somebody without the key
+  keytrail vault check --without-key --vault backup.vault    the file alone, without the key
 
 Exit status 1 if anything is wrong. Nothing is ever changed.")]
     Check(check::CheckArgs),
@@ -56,7 +56,7 @@ The vault from before is kept beside it. Then `keytrail plan` shows in what the 
     /// Who can open the vault; let others in, or shut them out
     #[command(after_help = "Examples:
   keytrail vault recipients campus.yaml
-  keytrail vault recipients add age1… campus.yaml       the 'public key' line of the other's key file
+  keytrail vault recipients add age1… campus.yaml       the public key in the other's key file
   keytrail vault recipients remove age1… campus.yaml    with a new data key, as by rekey")]
     Recipients(owners::RecipientsArgs),
     /// Make a new data key and seal every value anew

@@ -28,15 +28,15 @@ const VERSION: u32 = 1;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   keytrail verify fleet.yaml
-  keytrail verify fleet.yaml --on group:green --wait-for 300   until all is well, five minutes at most
+  keytrail verify fleet.yaml --on group:green --wait-for 300   until all is well, 5 minutes at most
   keytrail verify fleet.yaml --level start --format json   only whether the daemons run
 
-One look at every host: whether its daemon runs, and whether each association is authenticated by the scheme, the
-group and the generation that inventory and vault say. ntpq or chronyc on the host is asked, log and cryptostats are
-read; nothing is changed there. The table has the worst first; what to do stands below it. Hosts with `verify: none`
+One look at every host: whether its daemon runs, and whether each association is authenticated by the scheme, the \
+group and the generation that inventory and vault say. ntpq or chronyc on the host is asked, log and cryptostats are \
+read; nothing is changed there. The table has the worst first; what to do stands below it. Hosts with `verify: none` \
 (all without a restart command, unless they say otherwise) are left out unless --level is given.
 
-What was seen is remembered in the vault, for `keytrail status`. Exit status 1: something is not as promised, or no host was
+What was seen is remembered in the vault, for `keytrail status`. Exit status 1: something is not as promised, or no host was \
 looked at.")]
 pub struct VerifyArgs {
     /// Which hosts
