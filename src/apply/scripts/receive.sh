@@ -59,8 +59,7 @@ ours_alone() {
     done || stop 4 "others than root can write to $keysdir or to a directory above it"
 }
 
-# Makes $stage to unpack in, and before it whatever of the keys directory and ours below it is missing. The keys
-# directory is closed to all but the login and those that files are to belong to.
+# Makes $stage to unpack in, and before it whatever of the keys directory and ours below it is missing.
 make_dirs() {
     dir=$root$keysdir made=''
     ours_alone
@@ -69,10 +68,10 @@ make_dirs() {
         sweep "$dir"
     else
         [ ! -e "$dir" ] || stop 4 "$keysdir is not a directory"
-        [ -d "${dir%/*}/" ] || (umask 022 && mkdir -p "${dir%/*}/") ||
-            stop 4 "cannot make the directory ${keysdir%/*}"
+        # Entered by all and listed by none: a daemon opens client parameters when it is root no more.
+        # shellcheck disable=SC2174 # only the last one is ours
+        (umask 022 && mkdir -m 0711 -p "$dir") || stop 4 "cannot make the directory $keysdir"
         made=yes
-        set -- "$dir"
     fi
     [ -z "$lock" ] || [ -d "$state" ] || set -- "$@" "$state"
     number=1
@@ -92,7 +91,7 @@ make_dirs() {
     [ -n "$made" ] || return 0
     # It stays root's: $owner enters it by his group, and cannot rename in it.
     entered=$group
-    [ -n "$entered" ] || [ -z "$owner" ] || entered=$(id -g -- "$owner") || stop 4 "cannot tell the group of owner $owner"
+    [ -n "$entered" ] || [ -z "$owner" ] || entered=$(id -g -- "$owner" 2>/dev/null)
     [ -z "$entered" ] || chgrp "$entered" "$dir" || stop 4 "cannot give files to group $entered"
     [ -z "$entered" ] || chmod 0750 "$dir" || stop 4 "cannot set the mode of $keysdir"
 }
