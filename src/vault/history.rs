@@ -241,7 +241,8 @@ impl Vault {
             .collect()
     }
 
-    /// When each host was changed to a generation from this one on, as far as the journal still knows. Needs no key.
+    /// When each host was changed to a generation from this one on. Known for good where a GQ key in force came with it; else as far
+    /// as the journal was not pruned. Needs no key.
     pub fn brought(&self, since: GenerationId) -> Result<HashMap<Box<str>, Brought>> {
         let rows = self.all(
             "SELECT h.name, min(r.at), max(r.at) FROM results r JOIN hosts h ON h.id = r.host
@@ -255,8 +256,7 @@ impl Vault {
         Ok(rows.into_iter().collect())
     }
 
-    /// When each host was last changed, brought to a generation or taken back, as far as the journal still knows; Unix seconds.
-    /// Needs no key.
+    /// When each host was last changed, brought to a generation or taken back; Unix seconds. Needs no key.
     pub fn changed(&self) -> Result<HashMap<Box<str>, i64>> {
         let rows = self.all(
             "SELECT h.name, max(r.at) FROM results r JOIN hosts h ON h.id = r.host

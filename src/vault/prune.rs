@@ -1,11 +1,29 @@
 //! Removing the media of generations that nobody needs any more.
 
 use super::error::{Error, Result};
-use super::history::RunId;
-use super::model::{GenerationId, GenerationInfo};
+use super::history::{Outcome, RunId};
+use super::model::{GenerationId, GenerationInfo, SecretKind};
 use super::{Vault, schema};
+use crate::media::GroupScheme;
 use rusqlite::TransactionBehavior;
 use std::collections::BTreeSet;
+
+/// `kept` are the results that [`Vault::changed`] and [`Vault::brought`] answer from, however old: of each host the last change, and
+/// the first and last since a GQ key in force came. `?1` and `?2` are the outcomes of a change, `?3` is the kind of such a key.
+const KEPT: &str = "WITH keys AS (SELECT DISTINCT since FROM secrets WHERE kind = ?3 AND until IS NULL),
+    brought AS (SELECT r.host, r.at, k.since FROM results r JOIN keys k ON r.generation >= k.since WHERE r.outcome = ?1),
+    kept AS (SELECT host, max(at) FROM results WHERE outcome IN (?1, ?2) GROUP BY host
+        UNION SELECT host, min(at) FROM brought GROUP BY host, since
+        UNION SELECT host, max(at) FROM brought GROUP BY host)";
+/// What is said of a run whose results are gone, after how it ended.
+const REMOVED: &str = "; results removed";
+/// Which results go: those of runs up to `?4`, but for these.
+const FORGOTTEN: &str = "run <= ?4 AND NOT (outcome IN (?1, ?2) AND (host, at) IN kept)";
+
+fn forgotten(last: RunId) -> (&'static str, &'static str, &'static str, i64) {
+    let gq = SecretKind::Group(GroupScheme::Gq).code();
+    (Outcome::Applied.word(), Outcome::RolledBack.word(), gq, last.0)
+}
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -39,8 +57,8 @@ impl Vault {
             return Ok((old, 0));
         };
         let counts = self.all(
-            "SELECT run, count(*) FROM results WHERE run <= ?1 GROUP BY run ORDER BY run",
-            [last.0],
+            &format!("{KEPT} SELECT run, count(*) FROM results WHERE {FORGOTTEN} GROUP BY run ORDER BY run"),
+            forgotten(*last),
             |row| Ok((RunId(row.get(0)?), row.get::<_, i64>(1)?)),
         )?;
         let results = counts
@@ -50,16 +68,22 @@ impl Vault {
         Ok((counts.into_iter().map(|(run, _)| run).collect(), results))
     }
 
-    /// Removes the results of runs, host by host; that the runs were, and how they ended, stays. The file becomes smaller with
-    /// [`Vault::compact`].
+    /// Removes the results of runs and of those before, host by host, but for what [`Vault::changed`] and [`Vault::brought`] answer
+    /// from; that the runs were, and how they ended, stays, with a word that results were removed. The file becomes smaller
+    /// with [`Vault::compact`].
     pub fn prune_results(&mut self, runs: &[RunId]) -> Result<()> {
         let path = self.path.clone();
+        let Some(last) = runs.iter().max() else {
+            return Ok(());
+        };
         let write = |db: &mut rusqlite::Connection| {
             let writing = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let delete = format!("{KEPT} DELETE FROM results WHERE {FORGOTTEN}");
+            writing.execute(&delete, forgotten(*last))?;
             for run in runs {
                 writing
-                    .prepare_cached("DELETE FROM results WHERE run = ?1")?
-                    .execute([run.0])?;
+                    .prepare_cached("UPDATE runs SET outcome = outcome || ?2 WHERE id = ?1 AND outcome NOT LIKE '%' || ?2")?
+                    .execute((run.0, REMOVED))?;
             }
             writing.commit()
         };

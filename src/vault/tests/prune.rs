@@ -87,7 +87,7 @@ fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
             outcome: Outcome::Applied,
             generation: Some(GenerationId(generation)),
             detail: String::new(),
-            at: NOW,
+            at: NOW + i64::from(generation),
         };
         vault.record(run, &[result]).unwrap();
         vault.end_run(run, "done", NOW).unwrap();
@@ -107,8 +107,11 @@ fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
     );
     assert_eq!(vault.prunable_results(5).unwrap(), (Vec::new(), 0));
     let (old, results) = vault.prunable_results(2).unwrap();
-    assert_eq!((old.len(), results), (3, 3));
+    // Where the host that is gone was last changed stays known.
+    assert_eq!((old.len(), results), (2, 2));
+    let changed = vault.changed().unwrap();
     vault.prune_results(&old).unwrap();
+    assert_eq!(vault.changed().unwrap(), changed);
     assert_eq!(vault.prunable_results(2).unwrap(), (Vec::new(), 0));
     let runs = vault.runs().unwrap();
     assert_eq!(runs.len(), 5, "that they were stays");
@@ -116,7 +119,65 @@ fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
         .iter()
         .map(|run| vault.results(run.id).unwrap().len())
         .collect();
-    assert_eq!(left, [0, 0, 0, 1, 1]);
+    assert_eq!(left, [1, 0, 0, 1, 1]);
+    assert_eq!(runs[1].outcome.as_deref(), Some("done; results removed"));
+    assert_eq!(runs[3].outcome.as_deref(), Some("done"));
     assert_eq!(vault.applied().unwrap()["gone"].generation, GenerationId(1));
     assert!(vault.check().unwrap().is_empty());
+}
+
+/// What a host's state is judged by is told by the oldest of runs.
+#[test]
+fn when_hosts_were_changed_is_known_without_the_runs() {
+    let fixture = Fixture::new();
+    let mut vault = filled(&fixture);
+    let mut at = NOW;
+    let mut run = |vault: &mut Vault, results: &[(&str, Outcome, u32)]| {
+        let run = vault
+            .start_run(&Run {
+                command: "apply",
+                operator: "ann",
+                generation: None,
+                started: at,
+            })
+            .unwrap();
+        let results = results.iter().map(|(host, outcome, generation)| {
+            at += 1;
+            HostResult {
+                host: (*host).into(),
+                outcome: *outcome,
+                generation: Some(GenerationId(*generation)),
+                detail: String::new(),
+                at,
+            }
+        });
+        vault.record(run, &results.collect::<Vec<_>>()).unwrap();
+    };
+    use Outcome::{Applied, Failed, RolledBack, Unchanged};
+    run(&mut vault, &[("th", Applied, 1), ("leaf", Applied, 1)]);
+    let mut generation = begin(&mut vault);
+    let gq = NewSecret {
+        kind: SecretKind::Group(GroupScheme::Gq),
+        ..password("red", leak("numbers"))
+    };
+    generation.secret(&gq).unwrap();
+    generation.commit().unwrap();
+    run(&mut vault, &[("th", Applied, 2)]);
+    run(&mut vault, &[("leaf", Applied, 2), ("mid", RolledBack, 1)]);
+    renew(&mut vault, 3);
+    run(&mut vault, &[("th", Applied, 3), ("leaf", Unchanged, 3)]);
+    run(&mut vault, &[("leaf", Failed, 2), ("th", Unchanged, 3)]);
+    let known = |vault: &Vault| {
+        let since = [1, 2, 3].map(|since| vault.brought(GenerationId(since)).unwrap());
+        (vault.changed().unwrap(), since)
+    };
+    let before = known(&vault);
+    let (old, results) = vault.prunable_results(0).unwrap();
+    // The first of both, and what changed nothing.
+    assert_eq!((old.len(), results), (3, 5));
+    vault.prune_results(&old).unwrap();
+    let after = known(&vault);
+    assert_eq!(after.0, before.0);
+    assert_eq!(after.1[1], before.1[1], "since the GQ key came");
+    assert_eq!(vault.prunable_results(0).unwrap().1, 0);
 }
