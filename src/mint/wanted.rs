@@ -63,6 +63,8 @@ pub(super) struct Decision<'r, 's> {
     secrets: HashMap<(SecretKind, Box<str>), Option<&'s SecretVersion>>,
     /// Files some host holds that are still good.
     held: HashMap<(ArtifactKind, &'s str, &'s str), &'s Artifact>,
+    /// Names of the files that hosts held which are not in the inventory: the machine may be there under another name.
+    former: HashMap<&'s str, Vec<ArtifactId>>,
     /// Files to be made: number in `shared`, or unit and number in its files.
     made: HashMap<FileKey, (Option<usize>, usize)>,
     units: HashMap<Box<str>, usize>,
@@ -92,7 +94,13 @@ impl<'r, 's> Decision<'r, 's> {
             )));
         }
         let mut held = HashMap::new();
+        let mut former: HashMap<&str, Vec<ArtifactId>> = HashMap::new();
         for host in snapshot.hosts() {
+            if request.inventory.find(host).is_none() {
+                for (placement, artifact) in snapshot.ever(host) {
+                    former.entry(&placement.name).or_default().push(artifact.id);
+                }
+            }
             for (_, artifact) in snapshot.files(host) {
                 if still_valid(&request, artifact) {
                     held.insert((artifact.kind, &*artifact.owner, &*artifact.spec), artifact);
@@ -107,6 +115,7 @@ impl<'r, 's> Decision<'r, 's> {
             next: GenerationId(snapshot.generation.map_or(1, |last| last.0 + 1)),
             secrets: HashMap::new(),
             held,
+            former,
             made: HashMap::new(),
             units: HashMap::new(),
             work: Work {
@@ -266,10 +275,13 @@ impl<'r, 's> Decision<'r, 's> {
         self.made.insert(key, (unit, at));
     }
 
-    /// A name that never stood for another content on this host: files there are never overwritten.
+    /// A name that never stood for another content on this host, whatever it was called then: files there are never overwritten.
     fn free_name(&self, host: &str, base: String, artifact: Option<ArtifactId>) -> String {
         let mut ever = self.state.snapshot.ever(host);
-        if ever.any(|(placement, _)| *placement.name == *base && Some(placement.artifact) != artifact) {
+        let former = self.former.get(&*base);
+        if ever.any(|(placement, _)| *placement.name == *base && Some(placement.artifact) != artifact)
+            || former.is_some_and(|former| former.iter().any(|&id| Some(id) != artifact))
+        {
             format!("{base}-g{}", self.next)
         } else {
             base

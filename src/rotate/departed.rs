@@ -1,6 +1,6 @@
-//! Hosts that are no longer in the inventory, and what they still know.
+//! Hosts that are no longer in the inventory or in their group, and what they still know.
 
-use crate::inventory::Inventory;
+use crate::inventory::{Group, Inventory};
 use crate::media::GroupScheme;
 use crate::vault::{ArtifactKind, Snapshot};
 use std::collections::BTreeMap;
@@ -19,16 +19,21 @@ pub enum Knows {
 pub struct Departed {
     /// Its name.
     pub host: String,
+    /// It left a group, and is in the inventory still.
+    pub stays: bool,
     /// What it knows, by group and scheme.
     pub knows: BTreeMap<(String, GroupScheme), Knows>,
 }
 
-/// The hosts that hold media in this state of the vault but are not in the inventory.
+/// The hosts that hold media in this state of the vault but are not in the inventory, and those that hold the server key of a group
+/// that goes on without them.
 pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
     let mut departed: Vec<Departed> = snapshot
         .hosts()
-        .filter(|host| inventory.find(host).is_none() && snapshot.files(host).next().is_some())
-        .map(|host| {
+        .filter(|host| snapshot.files(host).next().is_some())
+        .filter_map(|host| {
+            let there = inventory.find(host);
+            let own = there.and_then(|host| inventory.group_of(host));
             let mut knows = BTreeMap::new();
             for (_, artifact) in snapshot.files(host) {
                 let (scheme, what) = match artifact.kind {
@@ -37,16 +42,21 @@ pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
                     _ => continue,
                 };
                 let group = inventory.group_of_ident(&artifact.owner);
+                let left = |group: &Group| own.is_none_or(|own| own.name != group.name);
+                if there.is_some() && !(what == Knows::ServerKey && group.is_some_and(left)) {
+                    continue;
+                }
                 let group = group.map_or(&artifact.owner, |group| &group.name);
                 knows
                     .entry((group.to_string(), scheme))
                     .and_modify(|before: &mut Knows| *before = what.max(*before))
                     .or_insert(what);
             }
-            Departed {
+            (there.is_none() || !knows.is_empty()).then(|| Departed {
                 host: host.to_owned(),
+                stays: there.is_some(),
                 knows,
-            }
+            })
         })
         .collect();
     departed.sort_unstable_by(|one, other| one.host.cmp(&other.host));
@@ -63,6 +73,9 @@ impl Departed {
             .map(|((group, scheme), knows)| {
                 let rotate = format!("keytrail rotate identity --group {group}");
                 match (knows, scheme) {
+                    (Knows::ServerKey, _) if self.stays => format!(
+                        "{host} is not in group {group} any more, and still has its {scheme} server key: with it it can pass for a server of that group. Make the group's key anew: {rotate}"
+                    ),
                     (Knows::ServerKey, _) => format!(
                         "{host} left, and still has the {scheme} server key of group {group}: with it it can pass for a server of that group. Make the group's key anew: {rotate}"
                     ),

@@ -363,6 +363,7 @@ fn the_most_urgent_comes_first_and_a_vault_keeps_it() {
 #[test]
 fn who_left_is_told_with_what_it_knows() {
     let left = departed::Departed {
+        stays: false,
         host: "yellow".into(),
         knows: [
             (("green".to_owned(), GroupScheme::Gq), departed::Knows::ServerKey),

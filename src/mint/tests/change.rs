@@ -322,6 +322,23 @@ fn roles_come_and_go_with_the_graph() {
 }
 
 #[test]
+fn a_renamed_machine_gets_no_file_under_a_name_that_stands_there() {
+    let mut fixture = Fixture::new();
+    let before = lab(BITS, "identity: iff", "");
+    fixture.mint(&before);
+    let old = fixture.file("mid", ServerKey(Iff));
+    fixture.now += 100;
+    let renamed = before.replace("mid:", "middle:").replace("[mid]", "[middle]");
+    fixture.mint(&renamed);
+    fixture.hold_invariants();
+    let key = fixture.file("middle", ServerKey(Iff));
+    assert_ne!(key.digest, old.digest, "by its own password");
+    assert_eq!(key.name, format!("{}-g2", old.name));
+    assert_eq!(key.filestamp, old.filestamp);
+    assert!(fixture.wanted(&renamed).unwrap().is_empty());
+}
+
+#[test]
 fn losing_trust_makes_another_certificate() {
     let mut fixture = Fixture::new();
     let trusted =
