@@ -5,6 +5,7 @@ use super::judge::Judgement;
 use super::verdict::{Scheme, Verdict};
 use crate::inventory::IdentityScheme;
 use serde::Serialize;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How an association should be authenticated.
@@ -34,7 +35,7 @@ pub enum Promise {
 pub struct Expected {
     /// The server as the inventory names it.
     pub server: String,
-    /// Its addresses and names on the wire, any of which will do.
+    /// Its addresses and names on the wire, any of which will do; first the one its line says.
     pub addresses: Vec<String>,
     /// Its certificate name (`th@red`).
     pub certificate: Option<String>,
@@ -80,6 +81,14 @@ impl Expected {
                 .as_deref()
                 .is_some_and(|name| self.is_named(name))
             || (self.certificate.is_some() && self.certificate == association.host)
+    }
+
+    /// The name that its line says, where that is no address: of the addresses it stands for the host knows.
+    pub fn name(&self) -> Option<&str> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let name = self.addresses.first()?;
+        let is_name = name.parse::<IpAddr>().is_err() && !name.starts_with('-') && name.bytes().all(plain);
+        is_name.then_some(name)
     }
 
     /// Whether a name or address on the host is one of the server's.

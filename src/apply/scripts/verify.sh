@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
 # Asks the running daemon how it stands, and reads the ends of what it wrote. Changes nothing.
-# Input: lines "daemon ntpd|chronyd", "conf PATH", "log PATH", "since SECONDS", "end".
+# Input: lines "daemon ntpd|chronyd", "conf PATH", "log PATH", "server NAME", "since SECONDS", "end".
 #
 # ntpq is never asked for all system variables at once: on a host with a DSA sign key that ends the daemon.
 
@@ -8,12 +8,13 @@ main() {
     prepare
     prelude
     need date wc cat tail grep ls readlink
-    daemon='' confs='' log='' since='' complete=''
+    daemon='' confs='' servers='' log='' since='' complete=''
     while IFS= read -r line; do
         case $line in
             'daemon '*) daemon=${line#daemon } ;;
             'conf '*) confs=$confs${line#conf }$nl ;;
             'log '*) log=${line#log } ;;
+            'server '*) servers=$servers${line#server }$nl ;;
             'since '*) since=${line#since } ;;
             end)
                 complete=yes
@@ -93,6 +94,7 @@ ask_ntpd() {
     fi
     part as "$table"
     is_table "$table" || return 0
+    [ -z "$servers" ] || part resolved "$(resolved)"
     system=$(ntpq -n -c 'rv 0 version,leap,stratum,peer,clock' "$at" 2>&1 </dev/null | tail -c 8192)
     part system "$system"
     case $system in
@@ -112,6 +114,16 @@ ask_ntpd() {
         case $answer in
             *'timed out'* | *efused*) break ;;
         esac
+    done
+}
+
+# Lines "NAME ADDRESS": once it has found a server, ntpd of ntp.org knows it by no name (4.2.8p15).
+resolved() {
+    printf '%s' "$servers" | while IFS= read -r server; do
+        { getent ahosts "$server" || getent hosts "$server"; } 2>/dev/null </dev/null |
+            while read -r address rest; do
+                printf '%s %s\n' "$server" "$address"
+            done
     done
 }
 

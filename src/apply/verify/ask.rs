@@ -74,6 +74,12 @@ impl Seen {
         own.filter_map(|process| Some(self.clock - process.age?)).max()
     }
 
+    /// Whether the host finds that address under the name.
+    pub(super) fn resolves(&self, name: &str, address: &str) -> bool {
+        let mut lines = self.part("resolved").unwrap_or_default().lines();
+        lines.any(|line| line.split_once(' ') == Some((name, address)))
+    }
+
     pub(super) fn part(&self, name: &str) -> Option<&str> {
         self.parts.get(name).map(String::as_str)
     }
@@ -117,6 +123,13 @@ fn input(what: &Verification, since: Option<i64>) -> Result<String, PhaseError> 
     }
     if let Some(log) = &what.log {
         let _ = writeln!(input, "log {}", payload::path(log)?);
+    }
+    for name in what
+        .promised
+        .iter()
+        .filter_map(|promised| promised.expected.name())
+    {
+        let _ = writeln!(input, "server {name}");
     }
     if let Some(since) = since {
         let _ = writeln!(input, "since {since}");

@@ -25,6 +25,14 @@ pub(super) fn decide(now: &Verified, level: Level) -> Decision {
     if now.cannot_ask {
         return Decision::Never(now.failed(why, &now.daemon.help));
     }
+    // What is wrong with its files does not mend itself.
+    if let Some(worry) = now
+        .worries
+        .iter()
+        .find(|worry| worry.serious && worry.sentence == why)
+    {
+        return Decision::Never(now.failed(why, &worry.help));
+    }
     Decision::Wait(why)
 }
 

@@ -89,9 +89,13 @@ fn ntpd(what: &Verification, seen: &Seen, since: Option<i64>) -> Result<Answers,
     let system = seen.part("system").and_then(|text| System::read(text).ok());
     let stats = seen.part("cryptostats").map(|text| Cryptostats::read(text).lines);
     let associations = what.promised.iter().map(|promised| {
-        let association = found
-            .iter()
-            .find(|found| !found.is_reference_clock() && promised.expected.matches(found));
+        let expected = &promised.expected;
+        let is = |found: &&Association| {
+            let name = expected.name();
+            !found.is_reference_clock()
+                && (expected.matches(found) || name.is_some_and(|name| seen.resolves(name, &found.srcadr)))
+        };
+        let association = found.iter().find(is);
         let proof = Proof {
             seen,
             stats: stats.as_deref(),
@@ -330,8 +334,16 @@ fn worries(what: &Verification, seen: &Seen, log: &DaemonLog, verified: &Verifie
         .map(|checked| checked.outcome.standing);
     let proven = all.all(|standing| standing == Standing::Met);
     let stays = |trouble: &&Trouble| !(trouble.fatal() || proven && trouble.of_one_try());
+    // Who serves is not well by what it says of its own servers: its clients would find out.
+    let own_keys = |trouble: &Trouble| {
+        let (Trouble::KeyFileUnreadable(named) | Trouble::KeyFileRejected(named)) = trouble else {
+            return false;
+        };
+        what.keys.as_ref().is_some_and(|file| named.contains(file))
+    };
     for trouble in log.troubles().filter(stays) {
-        let worry = Worry::of(trouble);
+        let mut worry = Worry::of(trouble);
+        worry.serious |= own_keys(trouble);
         if !worries.contains(&worry) {
             worries.push(worry);
         }

@@ -47,6 +47,8 @@ pub struct Verification {
     pub log: Option<String>,
     /// How far the inventory wants it to be looked at after a restart.
     pub level: Level,
+    /// Its symmetric key file, if it holds keys.
+    pub keys: Option<String>,
     /// Takes part in Autokey: only a restart makes its daemon read new media.
     pub autokey: bool,
     /// Others take their time from it, so its clock must be set.

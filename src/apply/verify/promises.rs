@@ -78,6 +78,7 @@ impl Builder<'_> {
                 .collect(),
             log: settings.log.as_deref().map(str::to_owned),
             level: settings.verify,
+            keys: (!own.symmetric_keys.is_empty()).then(|| settings.keys_file.to_string()),
             autokey: own.autokey,
             serves: graph.clients(graph.node_of(self.host)).next().is_some(),
             limit: waited

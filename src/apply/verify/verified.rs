@@ -169,6 +169,10 @@ impl Verified {
         if !self.daemon.answers {
             return Some(self.daemon.sentence.clone());
         }
+        // The cause of what its associations show, or what they cannot.
+        if let Some(worry) = self.worries.iter().find(|worry| worry.serious) {
+            return Some(worry.sentence.clone());
+        }
         let worst = self
             .associations
             .iter()
@@ -179,9 +183,6 @@ impl Verified {
                 "{}: {}",
                 checked.outcome.server, checked.outcome.sentence
             ));
-        }
-        if let Some(worry) = self.worries.iter().find(|worry| worry.serious) {
-            return Some(worry.sentence.clone());
         }
         (self.serves && self.synchronised == Some(false))
             .then(|| "its clock is not set, so nobody can take the time from it".to_owned())

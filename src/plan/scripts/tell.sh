@@ -8,6 +8,7 @@
 LC_ALL=C
 export LC_ALL
 at=127.0.0.1
+looked_up=''
 nl='
 '
 
@@ -32,6 +33,13 @@ readable() { # PROCESS
         net=$(readlink "$dir/ns/net" 2>/dev/null) || net=$own
         [ "$net" = "$own" ] || continue
         found=yes
+        # It may see other files than we do. Who may not look there sees what everybody sees.
+        seen=$root
+        if [ -z "$root" ] && [ -d "$dir/root/." ]; then
+            seen=$dir/root
+            [ "$(inode "$seen$keys")" = "$(inode "$keys")" ] ||
+                no "what it sees as $keys is another file, or none (chroot, or a service with a file system of its own)"
+        fi
         user='' groups=' '
         while read -r word first second rest; do
             case $word in
@@ -41,14 +49,19 @@ readable() { # PROCESS
             esac
         done <"$dir/status"
         [ "$user" != 0 ] || continue
-        may r "$root$keys"
-        place=$root${keys%/*}
-        while [ -n "$place" ]; do
+        may r "$seen$keys"
+        place=$seen${keys%/*}
+        while [ -n "$place" ] && [ "$place" != "$dir/root" ]; do
             may x "$place"
             place=${place%/*}
         done
     done
     [ -n "$found" ] || no "no $1 runs here"
+}
+
+inode() { # PATH
+    # shellcheck disable=SC2012 # no name is read from it
+    ls -idL "$1" 2>/dev/null | while read -r number rest; do echo "$number"; done
 }
 
 may() { # r|x PATH
@@ -63,7 +76,7 @@ END
     esac
     case $1$part in
         rr* | x??[xst]*) ;;
-        *) no "it runs as user $user, who cannot read $2 (file_group)" ;;
+        *) no "it runs as user $user, who cannot read ${2#"$dir/root"} (file_group)" ;;
     esac
 }
 
@@ -125,25 +138,47 @@ begin_ntpd() {
     esac
 }
 
-# What it says of its association with that address, a word a line; nothing where there is none.
-association() { # ADDRESS
+# Sets $addresses to those of a server: once it has found it, ntpd of ntp.org knows it by no name (4.2.8p15).
+look_up() { # SERVER
+    [ "$looked_up" != "$1" ] || return 0
+    looked_up=$1 addresses=''
+    case $1 in
+        *:*) ;;
+        *[!0-9.]*)
+            addresses=$({ getent ahosts "$1" || getent hosts "$1"; } 2>/dev/null </dev/null |
+                while read -r address rest; do printf ' %s' "$address"; done)
+            ;;
+    esac
+}
+
+# Of an association by name there must be one that can be told to go: else the former would stay beside the new one.
+known() { # NAME
+    look_up "$1"
+    [ -n "$(association "$1")" ] || no "it has no association with an address that $1 has now"
+}
+
+# What it says of its association with that server, a word a line; nothing where there is none. After look_up.
+association() { # SERVER
     ask as | while read -r index id rest; do
         case $index:$id in
             *[!0-9:]* | : | :* | *:) continue ;;
         esac
         # shellcheck disable=SC2020 # characters are meant
         words=$nl$(ask "rv $id" | tr -s ' ,\r\n"' '\n\n\n\n\n')$nl
-        case $words in
-            *"${nl}srcadr=$1$nl"* | *"${nl}srchost=$1$nl"* | *"${nl}srchost=$nl$1$nl"*)
-                printf '%s\n' "$words"
-                break
-                ;;
-        esac
+        for name in "$1" $addresses; do
+            case $words in
+                *"${nl}srcadr=$name$nl"* | *"${nl}srchost=$name$nl"* | *"${nl}srchost=$nl$name$nl"*)
+                    printf '%s\n' "$words"
+                    break 2
+                    ;;
+            esac
+        done
     done
 }
 
 # Names are looked up by the daemon in its own time.
-gone() { # ADDRESS
+gone() { # SERVER
+    look_up "$1"
     for try in 1 2 3 4 5 6 7 8 9 10; do
         [ -n "$(association "$1")" ] || return 0
         sleep 1
@@ -151,9 +186,11 @@ gone() { # ADDRESS
     no "its association with $1 has stayed"
 }
 
-# Whether it has heard that server: the next one is made anew when this one is known to answer. One that is down holds up
-# nothing; whoever looks at the host afterwards finds it.
-heard_ntpd() { # ADDRESS
+# Whether it has heard that server: the next one is made anew when this one is known to answer, and not only when it is in use,
+# which takes 8 s: the next one's former key is not in the file any more, and each of its polls meanwhile would be refused
+# (measured). One that is down holds up nothing; whoever looks at the host afterwards finds it.
+heard_ntpd() { # SERVER
+    look_up "$1"
     for try in 1 2 3 4 5 6 7 8; do
         case $nl$(association "$1")$nl in
             *"${nl}reach=0$nl"* | *"${nl}reach=000$nl"*) sleep 1 ;;
@@ -162,7 +199,8 @@ heard_ntpd() { # ADDRESS
     done
 }
 
-made_ntpd() { # ADDRESS VARIABLE=VALUE…
+made_ntpd() { # SERVER VARIABLE=VALUE…
+    look_up "$1"
     for try in 1 2 3 4 5 6 7 8 9 10; do
         words=$nl$(association "$1")$nl lacks=''
         [ "$words" != "$nl$nl" ] || lacks='no such association'
@@ -202,9 +240,10 @@ has_keys() {
     [ -z "$lacking" ] || no "it has no key$lacking"
 }
 
-heard_chronyd() { # ADDRESS
+heard_chronyd() { # SERVER
     for try in 1 2 3 4 5 6 7 8; do
-        reach=$(chronyc -n -c sources 2>/dev/null </dev/null | while IFS=, read -r mode state name stratum poll reach rest; do
+        # By address, or as the configuration calls it, which versions before 4.0 do not tell.
+        reach=$({ chronyc -N -c sources || chronyc -n -c sources; } 2>/dev/null </dev/null | while IFS=, read -r mode state name stratum poll reach rest; do
             [ "$name" != "$1" ] || echo "$reach"
         done)
         [ "$reach" = 0 ] || return 0

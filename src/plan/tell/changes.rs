@@ -24,6 +24,11 @@ pub enum Change {
         /// Its line.
         line: String,
     },
+    /// Take ntpdc's orders by another key from now on (ntp.org alone).
+    Request {
+        /// Its id.
+        id: String,
+    },
     /// Take orders by another key from now on.
     Control {
         /// Its id.
@@ -37,6 +42,7 @@ impl fmt::Display for Change {
             Self::Reread => f.write_str("read the key file again"),
             Self::Trust { ids } => write!(f, "trustedkey {ids}"),
             Self::Anew { line, .. } => f.write_str(line),
+            Self::Request { id } => write!(f, "requestkey {id}"),
             Self::Control { id } => write!(f, "controlkey {id}"),
         }
     }
@@ -76,6 +82,8 @@ pub fn changes(daemon: Implementation, confs: &[Conf<'_>]) -> Result<Vec<Change>
         let rest = words[1..].join(" ");
         match word {
             "trustedkey" if ntpd => trust.push(Change::Trust { ids: rest }),
+            // Measured on 4.2.8p15: at once, and the former one no more.
+            "requestkey" if daemon == Implementation::NtpOrg => changes.push(Change::Request { id: rest }),
             "controlkey" if ntpd => changes.push(Change::Control { id: rest }),
             _ if is_association(word) => changes.push(Change::Anew {
                 server: words[1].to_owned(),

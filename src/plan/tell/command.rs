@@ -3,6 +3,7 @@
 use super::Change;
 use crate::inventory::Implementation;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 /// What a running daemon is told, and how. Holds nothing secret: the control key is named, and its value is read on the host
 /// from the key file that was put there.
@@ -53,14 +54,20 @@ impl Telling {
                 ),
                 (Change::Trust { ids }, false) => format!("order {}", quoted(&format!("trustedkey {ids}"))),
                 (Change::Control { id }, false) => format!("order {}", quoted(&format!("controlkey {id}"))),
-                (Change::Trust { .. } | Change::Control { .. }, true) => continue,
+                (Change::Request { id }, false) => format!("order {}", quoted(&format!("requestkey {id}"))),
+                (Change::Trust { .. } | Change::Request { .. } | Change::Control { .. }, true) => continue,
                 (Change::Anew { server, line }, true) => format!(
                     "tell {}\ntell {}",
                     quoted(&format!("delete {server}")),
                     quoted(&format!("add {line}"))
                 ),
                 (Change::Anew { server, line }, false) => format!(
-                    "order {}\ngone {}\norder {}",
+                    "{}order {}\ngone {}\norder {}",
+                    // The former one by that name must be found to be told to go.
+                    match server.parse::<IpAddr>() {
+                        Ok(_) => String::new(),
+                        Err(_) => format!("known {}\n", quoted(server)),
+                    },
                     quoted(&format!("unpeer {server}")),
                     quoted(server),
                     quoted(line)

@@ -212,6 +212,38 @@ made_chronyd '8'
 }
 
 #[test]
+fn a_server_by_name_is_found_before_it_is_told_to_go() {
+    let named = |case: Case| {
+        let both = case.conf.map(|conf| conf.replace("10.0.0.1", "clock.test"));
+        Case { conf: both, ..case }
+    };
+    let changed = |case: Case| named(case).conf("clock.test key 7", "clock.test key 9");
+    let order = "known 'clock.test'\norder 'unpeer clock.test'\ngone 'clock.test'\norder 'server clock.test key 9 iburst'\n";
+    for daemon in [NtpOrg, Ntpsec] {
+        let text = changed(Case::ntp(daemon)).command();
+        assert!(
+            text.contains(order) && text.matches("known").count() == 1,
+            "{text}"
+        );
+    }
+    let text = changed(Case::chrony()).command();
+    assert!(text.contains("tell 'delete clock.test'\n"), "{text}");
+}
+
+#[test]
+fn ntpdc_gives_its_orders_by_another_key_without_a_restart() {
+    let case = |daemon| {
+        let mut case = Case::ntp(daemon);
+        case.conf = case.conf.map(|conf| conf + "requestkey 7\n");
+        case.conf("requestkey 7", "requestkey 9")
+    };
+    assert_eq!(case(NtpOrg).told(), ["requestkey 9"]);
+    assert!(case(NtpOrg).command().ends_with("order 'requestkey 9'\n"));
+    // NTPsec has none to change.
+    assert_eq!(case(Ntpsec).why(), None);
+}
+
+#[test]
 fn another_value_under_the_same_id_is_proven_by_a_new_association() {
     let told = Case::ntp(Ntpsec).keys("0001", "1001").told();
     let anew = ["server 10.0.0.1 key 7 iburst", "server 10.0.0.2 key 7"];

@@ -129,6 +129,7 @@ fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
 /// What a host's state is judged by is told by the oldest of runs.
 #[test]
 fn when_hosts_were_changed_is_known_without_the_runs() {
+    use Outcome::{Applied, Failed, RolledBack, Unchanged};
     let fixture = Fixture::new();
     let mut vault = filled(&fixture);
     let mut at = NOW;
@@ -153,7 +154,6 @@ fn when_hosts_were_changed_is_known_without_the_runs() {
         });
         vault.record(run, &results.collect::<Vec<_>>()).unwrap();
     };
-    use Outcome::{Applied, Failed, RolledBack, Unchanged};
     run(&mut vault, &[("th", Applied, 1), ("leaf", Applied, 1)]);
     let mut generation = begin(&mut vault);
     let gq = NewSecret {

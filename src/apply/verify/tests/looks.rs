@@ -290,3 +290,43 @@ fn a_certificate_must_be_valid_by_the_hosts_clock() {
     assert!(late.contains("days after its certificate has expired"), "{late}");
     assert_eq!(clock_problem(&[], 0), None, "only certificates have times");
 }
+
+/// The goldens' fleet with a symmetric key, and its server under a name.
+fn keyed(address: &str) -> String {
+    format!(
+        "version: 1\nsymmetric_keys: {{ 5: {{ type: MD5 }} }}\n\
+         hosts:\n  th: {{ address: {address}, reference_clock: true }}\n  \
+         mid: {{ address: 10.77.0.2, keys: {{ file: /k/ntp.keys }}, servers: [{{ host: th, key: 5, minpoll: 3 }}] }}\n"
+    )
+}
+
+#[test]
+fn a_server_by_name_is_found_by_what_the_host_makes_of_it() {
+    let what = what(&keyed("th.example.org"), "mid");
+    let mut seen = seen("sym-ok");
+    let at = |seen: &_| standing(&judge(&what, seen, None));
+    assert_eq!(at(&seen), Standing::Unmet, "4.2.8p15 tells no name");
+    seen.parts
+        .insert("resolved".into(), "th.example.org 10.77.0.1\n".into());
+    assert_eq!(at(&seen), Standing::Met);
+    seen.parts
+        .insert("resolved".into(), "th.example.org 10.77.0.9\n".into());
+    assert_eq!(at(&seen), Standing::Unmet);
+}
+
+#[test]
+fn a_key_file_that_the_daemon_cannot_read_is_named() {
+    let what = what(&keyed("10.77.0.1"), "mid");
+    let complains = |file: &str| {
+        let mut seen = seen("sym-ok");
+        let log = format!("20 Nov 16:41:40 ntpd[9]: authreadkeys: file '{file}': Permission denied\n");
+        seen.parts.insert("log".into(), log);
+        judge(&what, &seen, None).trouble(Level::Auth)
+    };
+    let trouble = complains("/k/ntp.keys").expect("it has not read its keys");
+    assert!(
+        trouble.starts_with("the key file cannot be read: file '/k/ntp.keys'"),
+        "{trouble}"
+    );
+    assert_eq!(complains("/etc/of/somebody/else"), None);
+}
