@@ -6,6 +6,7 @@ use crate::daemon::Kind;
 use crate::unpacked;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// Two servers, and a client of both of each kind.
@@ -16,6 +17,9 @@ const HOSTS: [(&str, Kind, &str); 4] = [
     ("reader-s", Kind::Ntpsec, "10.79.0.4"),
 ];
 
+/// What servers are called, as every host's `/etc/hosts` has it: one is reached by its name.
+const NAMES: &str = "127.0.0.1 localhost\n10.79.0.2 clock-s.test\n";
+
 /// Associations of the two clients with their two servers.
 const LINES: usize = 4;
 
@@ -24,7 +28,7 @@ fn hosts() -> Hosts {
     let mut text = format!(
         "version: 1
 defaults:
-  file_group: root
+  file_group: nogroup
   verify: auth
   ssh: {{ host: \"{{host}}\", config: {} }}
   association: {{ iburst: true, minpoll: 3, maxpoll: 3 }}
@@ -44,22 +48,50 @@ hosts:
             "reader-s" => ", control: 7",
             _ => "",
         };
+        let called = if name == "clock-s" {
+            "clock-s.test"
+        } else {
+            address
+        };
         let _ = writeln!(
             text,
-            "  {name}: {{ ntpd: {}, address: {address}, {own}, keys: {{ file: /mnt/ntp.keys{control} }}, \
+            "  {name}: {{ ntpd: {}, address: {called}, {own}, keys: {{ file: /mnt/etc/ntp.keys{control} }}, \
              conf: /mnt/ntp.conf, keysdir: /mnt/keys, restart: {RESTART} }}",
             kind.word()
         );
         let bin = programs(&network, kind);
         let (start, conf) = daemon(kind);
-        network.add(name, address, &bin, &start, &conf);
+        network.add(name, address, &bin, &confinable(&start), &conf);
     }
-    network.managed(&text)
+    let hosts = network.managed(&text);
+    for (name, ..) in HOSTS {
+        let host = &hosts[name];
+        fs::write(host.file("hosts"), NAMES).expect("written");
+        // The daemon's user comes by; chronyd makes its socket where nobody else may.
+        fs::set_permissions(host.file(""), fs::Permissions::from_mode(0o755)).expect("ours");
+        let ready = "mkdir /mnt/etc /mnt/run && chown nobody:nogroup /mnt/run && chmod 750 /mnt/run && \
+                     mount --bind /mnt/hosts /etc/hosts";
+        assert_eq!(host.sh(ready), "");
+    }
+    hosts
+}
+
+/// A command that, where a file says so, lets a daemon see a copy of its keys' directory in their place, as a service does
+/// that has a file system of its own.
+fn confinable(start: &str) -> String {
+    format!(
+        "if [ -e /mnt/confined ]; then
+    mkdir -p /mnt/copy && cp -p /mnt/etc/ntp.keys /mnt/copy &&
+        unshare --mount sh -c 'mount --bind /mnt/copy /mnt/etc && {start}'
+else
+    {start}
+fi"
+    )
 }
 
 /// A directory with the query program of a daemon; it says no to every order where its host has a file `refuses`.
 fn programs(network: &Network, kind: Kind) -> String {
-    let (name, run) = kind.query(Path::new("/mnt/socket"));
+    let (name, run) = kind.query(Path::new("/mnt/run/socket"));
     let order = match kind {
         Kind::Chrony => "delete",
         Kind::Ntpsec => ":config",
@@ -77,9 +109,9 @@ fn daemon(kind: Kind) -> (String, String) {
     let start = format!("LD_LIBRARY_PATH={libraries} {}", program.display());
     match kind {
         Kind::Chrony => (
-            // -x: never the clock. -u: chrony's own user need not exist here.
-            format!("{start} -x -u root -l /mnt/log -f /mnt/ntp.conf"),
-            "pidfile /mnt/pid\nbindcmdaddress /mnt/socket\ncmdport 0\n".to_owned(),
+            // -x: never the clock. -u: not as root; chrony's own user need not exist here.
+            format!("{start} -x -u nobody -l /mnt/log -f /mnt/ntp.conf"),
+            "pidfile /mnt/pid\nbindcmdaddress /mnt/run/socket\ncmdport 0\n".to_owned(),
         ),
         Kind::Ntpsec => (
             format!("{start} -l /mnt/log -p /mnt/pid -c /mnt/ntp.conf"),
@@ -91,7 +123,7 @@ fn daemon(kind: Kind) -> (String, String) {
 
 /// The ids of a host's key file.
 fn ids(hosts: &Hosts, host: &str) -> Vec<String> {
-    let text = hosts[host].read("ntp.keys");
+    let text = hosts[host].read("etc/ntp.keys");
     let ids = text.lines().filter_map(|line| line.split(' ').next());
     ids.map(str::to_owned).collect()
 }
@@ -173,4 +205,26 @@ fn running_daemons_are_told_another_key() {
     );
     site.proven_by(11, LINES);
     assert!(site.pids().iter().all(|(host, pid)| now[host] != *pid), "{said}");
+
+    // A key file that the running daemon cannot read, or does not see, is named, and its daemon restarted.
+    fs::write(site["clock-s"].file("confined"), "").expect("written");
+    // NTPsec says on its terminal that it starts.
+    site["clock-s"].sh(RESTART);
+    site.edit("file_group: nogroup", "file_group: root");
+    site.must(&["verify", "--wait-for", "60"]);
+    let said = site.must(&ROTATE);
+    for (host, why) in [
+        (
+            "reader-c",
+            "it runs as user 65534, who cannot read /mnt/etc/ntp.keys (file_group)",
+        ),
+        (
+            "clock-s",
+            "what it sees as /mnt/etc/ntp.keys is another file, or none",
+        ),
+    ] {
+        let told = format!("{host}: its daemon was restarted, for it could not be told while it ran: {why}");
+        assert!(said.contains(&told), "{told}: {said}");
+    }
+    site.proven_by(12, LINES);
 }

@@ -23,6 +23,10 @@ const HOSTS: [(&str, &str, &str); 4] = [
     ),
 ];
 
+/// One server is reached by its name, which only the hosts know.
+const NAME: &str = "clock2.test";
+const NAMES: &str = "127.0.0.1 localhost\n10.78.1.2 clock2.test\n";
+
 /// What a look at a client's associations showed.
 #[derive(Debug, Default)]
 struct Look {
@@ -78,10 +82,16 @@ hosts:
                 CONF.replace("tos orphanwait 1\n", ""),
             ),
         };
-        let _ = writeln!(text, "  {name}: {{ address: {address}, {own} }}");
+        let called = if name == "clock2" { NAME } else { address };
+        let _ = writeln!(text, "  {name}: {{ address: {called}, {own} }}");
         network.add(name, address, &programs, &start(prefix), &conf);
     }
-    network.managed(&text)
+    let hosts = network.managed(&text);
+    for (name, ..) in HOSTS {
+        fs::write(hosts[name].file("hosts"), NAMES).expect("written");
+        assert_eq!(hosts[name].sh("mount --bind /mnt/hosts /etc/hosts"), "");
+    }
+    hosts
 }
 
 /// Associations of the two clients with their two servers.
