@@ -260,7 +260,10 @@ impl<'de> Deserialize<'de> for RawRestart {
         let text = Cow::<str>::deserialize(deserializer)?;
         match &*text {
             "false" => Ok(Self::Never),
-            "true" | "" => Err(de::Error::custom("expected a shell command, or `false`")),
+            // With or without quotes: whether there were any is not seen here.
+            "true" | "" => Err(de::Error::custom(
+                "expected a shell command, or `false` for none (one that does nothing is `:`)",
+            )),
             command => Ok(Self::Command(command.into())),
         }
     }
