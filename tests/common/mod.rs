@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod asked;
+pub mod conf_fleet;
 pub mod exported;
 pub mod generations;
 pub mod held;
@@ -17,6 +18,7 @@ pub mod ran;
 pub mod rotation;
 pub mod site;
 pub mod stamps;
+pub mod unpacked;
 pub mod vaulted;
 pub mod world;
 
@@ -100,11 +102,9 @@ impl Lab {
 
     /// A file for tests, executable, below `bin`.
     pub fn program(&self, name: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.dir.path().join("bin").join(name);
         std::fs::create_dir_all(path.parent().expect("in bin")).expect("a directory");
-        std::fs::write(&path, text).expect("a program");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        executable(&path, text);
         path
     }
 
@@ -115,6 +115,22 @@ impl Lab {
             self.dir.path().join("bin").display()
         )
     }
+}
+
+/// Writes a program. Another process has the file open for writing, never this one: what a test beside this one starts at
+/// that moment would inherit the descriptor, and the kernel runs no file that somebody may write (ETXTBSY).
+pub fn executable(path: &Path, text: &str) {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(text.as_bytes()).expect("written");
+    drop(input);
+    assert!(child.wait().expect("it ends").success(), "{}", path.display());
 }
 
 pub fn script(text: &'static str, input: &[u8]) -> Script {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Given as mort's password; must be seen nowhere but in mort's own configuration.
-pub const MARKER: &str = "PLANTED-secret-0xfeedface";
+pub const MARKER: &str = "PLANTED-mort-0xcafef00d";
 pub const HOSTS: [&str; 8] = [
     "mort", "macabre", "howland", "yellow", "leaf01", "leaf02", "leaf03", "leaf04",
 ];

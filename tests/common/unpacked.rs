@@ -1,8 +1,5 @@
 //! The real chrony and NTPsec, unpacked and never installed, and a host's files where they can read them.
 
-// Every test binary compiles this for itself and uses a part of it.
-#![allow(dead_code)]
-
 use keytrail::plan::DesiredHost;
 use std::path::{Path, PathBuf};
 

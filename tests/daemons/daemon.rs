@@ -1,8 +1,8 @@
 //! A running chronyd or NTPsec ntpd with the files keytrail made for it, and what it says of its server.
 
+use crate::common::{executable, unpacked};
 use crate::fleet::World;
 use crate::namespace::{Network, Running, SERVER};
-use crate::unpacked;
 use keytrail::ntpq::{
     Association, Evidence, Selection, Server, System, Verdict, Wait, associations, chrony, judge,
 };
@@ -113,8 +113,7 @@ impl<'n> Daemon<'n> {
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).expect("a directory");
         let (name, query) = kind.query(&dir.path().join("socket"));
-        std::fs::write(bin.join(name), format!("#!/bin/sh\n{query}")).expect("a program");
-        std::fs::set_permissions(bin.join(name), Permissions::from_mode(0o755)).expect("its mode");
+        executable(&bin.join(name), &format!("#!/bin/sh\n{query}"));
         command.env("LD_LIBRARY_PATH", libraries);
         Self {
             running: network.start(&command),

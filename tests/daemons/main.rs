@@ -7,10 +7,9 @@ mod common;
 mod daemon;
 mod fleet;
 mod namespace;
+mod ntpconf;
 mod rotation;
 mod told;
-#[path = "../common/unpacked.rs"]
-mod unpacked;
 
 use daemon::{Daemon, Kind, State};
 use fleet::World;

@@ -2,8 +2,8 @@
 //! are told, and go on; one that does not take it is restarted.
 
 use crate::common::hosts::{Hosts, Network, RESTART};
+use crate::common::unpacked;
 use crate::daemon::Kind;
-use crate::unpacked;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

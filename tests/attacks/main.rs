@@ -1,0 +1,5 @@
+//! What somebody could do who owns one host, one account or one file, and what a watcher of processes and files sees.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod secrets;

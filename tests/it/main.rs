@@ -1,0 +1,42 @@
+//! Everything that needs neither sshd nor daemons: domain, files, verbs on this machine.
+
+mod apply_back;
+mod apply_faults;
+mod apply_files;
+mod apply_guard;
+mod apply_input;
+mod apply_restart;
+mod apply_told;
+mod apply_waits;
+mod check_formats;
+mod ci_examples;
+mod cli;
+#[path = "../common/mod.rs"]
+mod common;
+mod desired;
+mod export;
+mod export_handover;
+mod inventories;
+mod inventory_fuzz;
+mod keygen;
+mod keygen_cli;
+mod keygen_found;
+mod layering;
+mod media_accepted;
+mod media_golden;
+mod media_inspect;
+mod media_inspect_minted;
+mod ntpconf;
+mod ntpq;
+mod packaging;
+mod parsers_fuzz;
+mod plan;
+mod readme;
+mod schema;
+mod templates;
+mod vault_cli;
+mod vault_copies;
+mod vault_crash;
+mod vault_golden;
+mod vault_lock;
+mod vault_owners;
