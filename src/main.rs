@@ -9,5 +9,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    keytrail::cli::run(&keytrail::cli::args::Cli::parse())
+    keytrail::cli::run(&keytrail::cli::Cli::parse())
 }

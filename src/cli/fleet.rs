@@ -1,16 +1,18 @@
 //! What `plan` and `apply` begin with: inventory proven, vault open, media minted, templates read.
 
-use super::args::{FleetArgs, Format, VaultArgs};
-use super::given::given;
-use super::hold::{Hold, hold, states};
-use super::load::{self, Loaded};
-use super::out::{Out, counted};
-use super::progress::Progress;
-use super::rollout::RolloutArgs;
-use super::stored::Source;
-pub use super::vault::key::{lock_vault, open_vault, vault_failure, vault_path};
-use super::{Answer, Failure, runtime, when};
 use crate::apply::Rollout;
+use crate::cli::args::rollout::RolloutArgs;
+use crate::cli::args::{FleetArgs, Format, VaultArgs};
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::given::given;
+use crate::cli::hold::{Hold, hold, states};
+use crate::cli::load;
+use crate::cli::load::Loaded;
+use crate::cli::progress::Progress;
+use crate::cli::stored::Source;
+use crate::cli::ui::{Ui, counted};
+pub use crate::cli::vault_key::{lock_vault, open_vault, vault_failure, vault_path};
+use crate::cli::{runtime, when};
 use crate::digest::Digest;
 use crate::inventory::{self, Connection, HostId, Inventory};
 use crate::mint::{self, Request, Revocations, State, What, Work};
@@ -85,7 +87,7 @@ pub struct Demand<'a> {
 pub type Record<'a> = &'a dyn Fn(&Work) -> (&'static str, Secret);
 
 /// Goes all the way, or says why not. `Err(answer)` inside: it has been said.
-pub fn prepare(args: &FleetArgs, format: Format, out: &mut Out) -> Result<Result<Fleet, Answer>, Failure> {
+pub fn prepare(args: &FleetArgs, format: Format, out: &mut Ui) -> Result<Result<Fleet, Answer>, Failure> {
     runtime::small_pages();
     let paths = load::paths(&args.inventory)?;
     let (inventory, analysis) = match load::load(&paths, format, out)? {
@@ -111,7 +113,7 @@ pub fn from_parts(
     open: impl FnOnce() -> Result<Vault, Failure>,
     source: Source,
     args: &FleetArgs,
-    out: &Out,
+    out: &Ui,
 ) -> Result<Fleet, Failure> {
     let templates = templates(args)?;
     let hosts = select(&inventory, &analysis, args, out)?;
@@ -161,7 +163,7 @@ pub fn as_minted(
     vault: Vault,
     paths: &[PathBuf],
     args: &FleetArgs,
-    out: &Out,
+    out: &Ui,
 ) -> Result<Fleet, Failure> {
     let (inventory, analysis) = in_force(inventory, analysis, &vault)?;
     let state = State::read(&vault).map_err(|error| vault_failure("cannot read the vault", &error))?;
@@ -254,7 +256,7 @@ impl Fleet {
     }
 
     /// Mints more than what is missing. Whether there was anything to mint.
-    pub fn mint(&mut self, demand: &Demand<'_>, out: &Out) -> Result<bool, Failure> {
+    pub fn mint(&mut self, demand: &Demand<'_>, out: &Ui) -> Result<bool, Failure> {
         let before = self.generation();
         let vault = self.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (state, lock) = mint(
@@ -306,7 +308,7 @@ pub fn select(
     inventory: &Inventory,
     analysis: &Analysis,
     args: &FleetArgs,
-    out: &Out,
+    out: &Ui,
 ) -> Result<Vec<HostId>, Failure> {
     let selected = inventory::select(inventory, &args.on, |host| analysis.depth(host))
         .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
@@ -337,7 +339,7 @@ fn mint(
     demand: &Demand<'_>,
     held: Hold,
     args: &VaultArgs,
-    out: &Out,
+    out: &Ui,
 ) -> Result<(State, Option<Lock>), Failure> {
     let unreadable = |error| vault_failure("cannot read the vault", &error);
     let now = when::now();

@@ -1,7 +1,7 @@
 //! Values the inventory takes from outside: passwords, symmetric keys, client parameters of other people's groups.
 
-use super::Failure;
-use super::passwords::Passwords;
+use crate::cli::exit::Failure;
+use crate::cli::passwords::Passwords;
 use crate::finding::Severity;
 use crate::inventory::{GroupId, Implementation, Inventory};
 use crate::media::inspect;
@@ -72,7 +72,7 @@ fn parameters(path: &Path) -> Result<(GroupScheme, Secret), String> {
         file_name,
         password: None,
         daemon: Implementation::NtpOrg,
-        now: super::when::now(),
+        now: crate::cli::when::now(),
         show_private: false,
     };
     // What its operator's generator wrote may be of no use to any daemon: better said here than by error 114 there.

@@ -1,10 +1,11 @@
 //! Handing media over outside SSH: a group's client parameters for everybody who should have them, a host's group media by
 //! mail.
 
-use super::export::with_contents;
-use super::fleet::{Fleet, vault_failure};
-use super::out::Out;
-use super::{Failure, planning};
+use crate::cli::exit::Failure;
+use crate::cli::fleet::{Fleet, vault_failure};
+use crate::cli::planning;
+use crate::cli::ui::Ui;
+use crate::cli::verbs::export::with_contents;
 use crate::export::{self, Entry, Parameters};
 use crate::inventory::{Implementation, closest};
 use crate::media::{Dialect, GroupKey, GroupScheme, MediaFile, MediaKind, MediaName};
@@ -65,7 +66,7 @@ pub fn parameters(fleet: &Fleet, group: &str) -> Result<Vec<Entry>, Failure> {
 }
 
 /// The selected host's group media, as text for a mail.
-pub fn mail(fleet: &Fleet, out: &mut Out) -> Result<(), Failure> {
+pub fn mail(fleet: &Fleet, out: &mut Ui) -> Result<(), Failure> {
     let &[host] = &*fleet.hosts else {
         return Err(Failure::new(format!(
             "{} hosts are meant, and a mail is for one",

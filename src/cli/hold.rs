@@ -1,8 +1,8 @@
 //! Holding a vault that was read before its lock was there: what was read must be what is there still.
 
-use super::Failure;
-use super::args::VaultArgs;
-use super::vault::key::{hold_vault, vault_failure};
+use crate::cli::args::VaultArgs;
+use crate::cli::exit::Failure;
+use crate::cli::vault_key::{hold_vault, vault_failure};
 use crate::digest::Digest;
 use crate::vault::{Lock, Vault};
 

@@ -1,8 +1,11 @@
 //! A run as the vault remembers it: who did what, and how it ended on every host, written down while it goes on.
 
-use super::progress::Progress;
-use super::{Failure, fleet::vault_failure, out::Out, when};
 use crate::apply::{self, Event, HostLock, Outcome, Report, Terms};
+use crate::cli::exit::Failure;
+use crate::cli::fleet::vault_failure;
+use crate::cli::progress::Progress;
+use crate::cli::ui::Ui;
+use crate::cli::when;
 use crate::digest::Digest;
 use crate::vault::{self, GenerationId, HostResult, RunId, Vault};
 use std::collections::HashMap;
@@ -59,7 +62,7 @@ pub fn open(
     command: &str,
     reaches: Reaches,
     progress: &Arc<Progress>,
-    out: &Out,
+    out: &Ui,
 ) -> Result<Page, Failure> {
     let run = {
         let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,12 +120,7 @@ impl Page {
 
     /// Closes the page: how the run ended, in the same words as its report, and what daemons were seen to do. Where that
     /// cannot be kept, the report is said at once: what was done on hosts must not be lost with the journal.
-    pub fn close(
-        self,
-        report: &Report,
-        seen: &[(String, vault::Verified)],
-        out: &Out,
-    ) -> Result<(), Failure> {
+    pub fn close(self, report: &Report, seen: &[(String, vault::Verified)], out: &Ui) -> Result<(), Failure> {
         let Self {
             vault,
             run,
@@ -147,9 +145,9 @@ impl Page {
         vault
             .record(run, &missing)
             .and_then(|()| remember(&mut vault, run, seen))
-            .and_then(|()| vault.end_run(run, &super::outcome::counts(report), when::now()))
+            .and_then(|()| vault.end_run(run, &crate::cli::view::outcome::counts(report), when::now()))
             .map_err(|error| {
-                out.stderr(&super::outcome::text(report, out.stderr_screen()));
+                out.stderr(&crate::cli::view::outcome::text(report, out.stderr_screen()));
                 vault_failure(
                     "what was done on the hosts could not be written into the vault's journal",
                     &error,
@@ -207,7 +205,7 @@ fn result(host: &str, outcome: &Outcome, reaches: &Reaches) -> Option<HostResult
     let (word, detail, stands) = match outcome {
         Outcome::Unchanged => (vault::Outcome::Unchanged, String::new(), true),
         Outcome::Changed { untold, .. } => {
-            let detail = untold.as_deref().map(super::outcome::untold);
+            let detail = untold.as_deref().map(crate::cli::view::outcome::untold);
             (vault::Outcome::Applied, detail.unwrap_or_default(), true)
         }
         Outcome::Failed { phase, message, .. } => {
@@ -231,7 +229,7 @@ fn result(host: &str, outcome: &Outcome, reaches: &Reaches) -> Option<HostResult
 }
 
 /// Runs without an end were killed: the vault's lock is ours, so they do not run any more.
-fn close_interrupted(vault: &mut Vault, out: &Out) -> Result<(), vault::Error> {
+fn close_interrupted(vault: &mut Vault, out: &Ui) -> Result<(), vault::Error> {
     for run in vault.runs()?.into_iter().filter(|run| run.ended.is_none()) {
         let done = vault.results(run.id)?;
         let good = |result: &&HostResult| matches!(result.outcome, vault::Outcome::Applied);
@@ -240,7 +238,7 @@ fn close_interrupted(vault: &mut Vault, out: &Out) -> Result<(), vault::Error> {
             run.id,
             run.command,
             run.operator,
-            super::out::counted(done.iter().filter(good).count(), "host"),
+            crate::cli::ui::counted(done.iter().filter(good).count(), "host"),
         ));
         vault.end_run(run.id, "interrupted", when::now())?;
     }

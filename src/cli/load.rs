@@ -1,8 +1,8 @@
 //! What nearly every verb begins with: read the inventory, prove it, stop at errors.
 
-use super::args::{Format, InventoryArgs};
-use super::out::Out;
-use super::{Answer, Failure};
+use crate::cli::args::{Format, InventoryArgs};
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::ui::Ui;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, LoadFailure, Source};
 use crate::report;
@@ -37,7 +37,7 @@ pub enum Loaded {
 }
 
 /// Reads and analyses. What is malformed is printed here: text on standard error, JSON on standard output.
-pub fn load(paths: &[PathBuf], format: Format, out: &mut Out) -> Result<Loaded, Failure> {
+pub fn load(paths: &[PathBuf], format: Format, out: &mut Ui) -> Result<Loaded, Failure> {
     match read(paths)? {
         Read::Good(inventory, analysis) => Ok(Loaded::Good(inventory, analysis)),
         Read::Invalid { sources, findings } => {
@@ -88,7 +88,7 @@ pub fn render(sources: &[Source], findings: &[Finding], color: bool) -> String {
 }
 
 /// For verbs that act: prints what the analysis found, and answers whether to go on.
-pub fn proven(inventory: &Inventory, analysis: &Analysis, out: &Out) -> Result<(), Answer> {
+pub fn proven(inventory: &Inventory, analysis: &Analysis, out: &Ui) -> Result<(), Answer> {
     let serious: Vec<Finding> = analysis
         .findings
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! Read once, before anything is minted, and all problems reported together.
 
-use super::Failure;
+use crate::cli::exit::Failure;
 use crate::inventory::PasswordSource;
 use crate::secret::Secret;
 use std::collections::HashMap;

@@ -1,11 +1,11 @@
 //! From a prepared fleet to a plan: look at every host, say what it should look like, compare.
 
-use super::Failure;
-use super::fleet::{Fleet, vault_failure};
-use super::progress::Progress;
-use super::runtime;
 use crate::apply::verify;
 use crate::apply::{self, Cancel, ContentSource, HostWork, InventoryConnect, Limits, Look, PhaseError, Site};
+use crate::cli::exit::Failure;
+use crate::cli::fleet::{Fleet, vault_failure};
+use crate::cli::progress::Progress;
+use crate::cli::runtime;
 use crate::digest::Digest;
 use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
 use crate::mint::{State, symmetric_owner};

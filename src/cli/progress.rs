@@ -3,8 +3,8 @@
 //! One bar for the whole phase and one line for each host in flight, never one for every host of the fleet:
 //! drawing thousands of bars takes longer than the work.
 
-use super::out::{Out, tame};
 use crate::apply::{Event, Phase};
+use crate::cli::ui::{Ui, tame};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -44,7 +44,7 @@ struct Bars {
 
 impl Progress {
     /// As the output wants it.
-    pub fn new(out: &Out) -> Self {
+    pub fn new(out: &Ui) -> Self {
         let state = if out.quiet() {
             State::Silent
         } else if out.bars() {

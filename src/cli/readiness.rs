@@ -4,9 +4,10 @@
 //! the association (31 to 67 s at 8 s polls); one with both does not notice. A host that begins an exchange with a server whose
 //! clock is not set, or that is not signed itself, begins again and again.
 
-use super::planning::{self, Connections};
 use crate::apply::verify::{Exchange, Level, Verification, Verified, verification};
 use crate::apply::{Cancel, NotReady, Progress, Silent};
+use crate::cli::planning;
+use crate::cli::planning::Connections;
 use crate::inventory::{HostId, Inventory};
 use crate::mint::State;
 use crate::trail::Analysis;

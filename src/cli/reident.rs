@@ -1,13 +1,18 @@
 //! `keytrail rotate identity` without a gap: keys under a new name, server after server, clients following in the running daemon.
 
-use super::args::FleetArgs;
-use super::fleet::{self, Fleet, vault_failure};
-use super::load::{self, Read};
-use super::out::Out;
-use super::planning;
-use super::rotating::{self, ChangeArgs};
-use super::steps::{self, At, Steps};
-use super::{Answer, Failure, when};
+use crate::cli::args::FleetArgs;
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::fleet;
+use crate::cli::fleet::{Fleet, vault_failure};
+use crate::cli::load;
+use crate::cli::load::Read;
+use crate::cli::planning;
+use crate::cli::rotating;
+use crate::cli::rotating::ChangeArgs;
+use crate::cli::steps;
+use crate::cli::steps::{At, Steps};
+use crate::cli::ui::Ui;
+use crate::cli::when;
 use crate::inventory::{GroupId, HostEntry, Inventory};
 use crate::mint::State;
 use crate::report::names;
@@ -42,7 +47,7 @@ pub fn run(
     analysis: &Analysis,
     args: &FleetArgs,
     change: &ChangeArgs,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Option<Answer>, Failure> {
     let Some(group) = group_by_name(written, asked.group) else {
         return Ok(None);
@@ -98,7 +103,7 @@ fn unusable(
     Ok(controls.collect())
 }
 
-fn refused(asked: &Asked<'_>, why: Vec<String>, out: &Out) -> Result<Option<Answer>, Failure> {
+fn refused(asked: &Asked<'_>, why: Vec<String>, out: &Ui) -> Result<Option<Answer>, Failure> {
     if asked.forced {
         let failure = Failure::new(format!(
             "the keys of group {} cannot change by a new name",
@@ -152,7 +157,7 @@ impl Renaming<'_> {
 }
 
 impl Steps for Renaming<'_> {
-    fn begin(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+    fn begin(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure> {
         let (inventory, _) = inventory(args)?;
         steps::change_state(args, out, Names::read, Names::write, |names, vault| {
             if names.next(self.group).is_some() {
@@ -172,7 +177,7 @@ impl Steps for Renaming<'_> {
         })
     }
 
-    fn advance(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+    fn advance(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure> {
         let (inventory, analysis) = inventory(args)?;
         let Some(group) = self.id(&inventory) else {
             return Ok(());
@@ -183,7 +188,7 @@ impl Steps for Renaming<'_> {
         })
     }
 
-    fn step(&self, fleet: &mut Fleet, out: &Out) -> Result<Option<At>, Failure> {
+    fn step(&self, fleet: &mut Fleet, out: &Ui) -> Result<Option<At>, Failure> {
         let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
         let names = read(vault)?;
         let (Some(next), Some(group)) = (names.next(self.group), self.id(&fleet.inventory)) else {
@@ -217,7 +222,7 @@ impl Steps for Renaming<'_> {
         Ok(Some(At { step, of }))
     }
 
-    fn arrive(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+    fn arrive(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure> {
         steps::change_state(args, out, Names::read, Names::write, |names, _| {
             let done = names.next(self.group).filter(|next| next.step == Step::Removed);
             if let Some(next) = done {

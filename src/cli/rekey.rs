@@ -1,12 +1,15 @@
 //! `keytrail rotate symmetric`: keys changed by a new id, in three steps of which any can be the last for now.
 
-use super::args::FleetArgs;
-use super::fleet::{Fleet, vault_failure};
-use super::load::{self, Read};
-use super::out::Out;
-use super::rotating::{self, ChangeArgs};
-use super::steps::{self, At, Steps};
-use super::{Answer, Failure};
+use crate::cli::args::FleetArgs;
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::fleet::{Fleet, vault_failure};
+use crate::cli::load;
+use crate::cli::load::Read;
+use crate::cli::rotating;
+use crate::cli::rotating::ChangeArgs;
+use crate::cli::steps;
+use crate::cli::steps::{At, Steps};
+use crate::cli::ui::Ui;
 use crate::inventory::Inventory;
 use crate::mint::symmetric_owner;
 use crate::rotate::renumber::{Next, Renumbering, Step, obstacles};
@@ -31,7 +34,7 @@ pub fn run(
     command: &str,
     args: &FleetArgs,
     change: &ChangeArgs,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Option<Answer>, Failure> {
     let Read::Good(written, _) = load::read(&load::paths(&args.inventory)?)? else {
         // The other way says what is wrong with the inventory.
@@ -90,7 +93,7 @@ struct Renewing<'a> {
 }
 
 impl Steps for Renewing<'_> {
-    fn begin(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+    fn begin(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure> {
         steps::change_state(args, out, Renumbering::read, Renumbering::write, |numbers, _| {
             for name in self.names {
                 let declared = self
@@ -118,11 +121,11 @@ impl Steps for Renewing<'_> {
     }
 
     /// Keys that are everywhere at their step go on, those that are furthest behind first.
-    fn advance(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+    fn advance(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure> {
         at_least_step(self.names, args, out, |numbers, name, _| numbers.advance(name))
     }
 
-    fn step(&self, fleet: &mut Fleet, out: &Out) -> Result<Option<At>, Failure> {
+    fn step(&self, fleet: &mut Fleet, out: &Ui) -> Result<Option<At>, Failure> {
         let vault = fleet
             .vault
             .get_mut()
@@ -166,7 +169,7 @@ impl Steps for Renewing<'_> {
     }
 
     /// All hosts have come to the step of the keys that are furthest behind.
-    fn arrive(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure> {
+    fn arrive(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure> {
         at_least_step(self.names, args, out, |numbers, name, next| {
             numbers.arrive(name);
             if next.step == Step::Removed {
@@ -186,7 +189,7 @@ impl Steps for Renewing<'_> {
 fn at_least_step(
     names: &[String],
     args: &FleetArgs,
-    out: &Out,
+    out: &Ui,
     change: impl Fn(&mut Renumbering, &str, Next),
 ) -> Result<(), Failure> {
     steps::change_state(args, out, Renumbering::read, Renumbering::write, |numbers, _| {

@@ -1,13 +1,15 @@
 //! What `renew`, `rotate` and `revoke` have in common: media made anew, brought to the hosts they concern, and the record of
 //! it until all have them.
 
-use super::apply;
-use super::args::{FleetArgs, Format, RestartArgs};
-use super::fleet::{self, Care, Demand, Fleet, vault_failure};
-use super::out::{Out, counted};
-use super::rollout::RolloutArgs;
-use super::{Answer, Failure, load, when};
 use crate::apply::Report;
+use crate::cli::args::rollout::RolloutArgs;
+use crate::cli::args::{FleetArgs, Format, RestartArgs};
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::fleet;
+use crate::cli::fleet::{Care, Demand, Fleet, vault_failure};
+use crate::cli::ui::{Ui, counted};
+use crate::cli::verbs::apply;
+use crate::cli::{load, when};
 use crate::inventory::{Connection, HostId, Inventory};
 use crate::mint::Work;
 use crate::report::names;
@@ -48,7 +50,7 @@ pub struct Prepared {
 pub fn prepare(
     args: &FleetArgs,
     change: &ChangeArgs,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Result<Prepared, Answer>, Failure> {
     let (args, copy) = place(args, change, out)?;
     let mut fleet = match fleet::prepare(&args, change.format, out)? {
@@ -64,7 +66,7 @@ pub fn prepare(
 pub fn place(
     args: &FleetArgs,
     change: &ChangeArgs,
-    out: &Out,
+    out: &Ui,
 ) -> Result<(FleetArgs, Option<TempDir>), Failure> {
     let mut args = args.clone();
     args.on.clear();
@@ -118,7 +120,7 @@ pub enum Whom<'a> {
 
 /// Mints, unless an earlier run has and is not finished, and keeps the record. The fleet is then about the hosts concerned.
 /// Whether there is anything to do.
-pub fn begin(fleet: &mut Fleet, change: &Change<'_>, out: &Out) -> Result<bool, Failure> {
+pub fn begin(fleet: &mut Fleet, change: &Change<'_>, out: &Ui) -> Result<bool, Failure> {
     let subject = change.subject;
     let rotations = rotations(fleet)?;
     if let Whom::Changed = change.whom
@@ -279,7 +281,7 @@ pub fn holds(fleet: &Fleet, host: HostId, keys: &[&str]) -> bool {
 }
 
 /// Makes the fleet be about these hosts.
-pub fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, servers_first: bool, out: &Out) {
+pub fn concern(fleet: &mut Fleet, hosts: &BTreeSet<String>, servers_first: bool, out: &Ui) {
     let inventory = Arc::clone(&fleet.inventory);
     let (exported, reached): (Vec<HostId>, Vec<HostId>) = hosts
         .iter()
@@ -314,7 +316,7 @@ pub fn carry_out(
     command: &str,
     args: &FleetArgs,
     change: &ChangeArgs,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Answer, Failure> {
     let (vault, inventory) = (fleet.source.vault.clone(), Arc::clone(&fleet.inventory));
     let Some(report) = carry(fleet, command, change, out)? else {
@@ -329,7 +331,7 @@ pub fn carry_out(
 }
 
 /// Carries it out. `None`: it was not begun, and why has been said.
-pub fn carry(fleet: Fleet, command: &str, change: &ChangeArgs, out: &Out) -> Result<Option<Report>, Failure> {
+pub fn carry(fleet: Fleet, command: &str, change: &ChangeArgs, out: &Ui) -> Result<Option<Report>, Failure> {
     Ok(match apply::apply(fleet, command, &change.rollout, None, out)? {
         apply::Applied::Done(report) => Some(report),
         apply::Applied::Moved => None,

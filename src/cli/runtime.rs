@@ -1,7 +1,7 @@
 //! Running asynchronous work, and stopping it in an orderly way on Ctrl-C and SIGTERM.
 
-use super::Failure;
 use crate::apply::Cancel;
+use crate::cli::exit::Failure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,13 +1,16 @@
 //! What a rotation would do, shown before it is done: the plan, and what each daemon does meanwhile.
 
-use super::args::Format;
-use super::fleet::Fleet;
-use super::out::Out;
-use super::planning::Planned;
-use super::rollout::RolloutArgs;
-use super::rotating::ChangeArgs;
-use super::stored::{self, Stored};
-use super::{Answer, Failure, outcome, plan};
+use crate::cli::args::Format;
+use crate::cli::args::rollout::RolloutArgs;
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::fleet::Fleet;
+use crate::cli::planning::Planned;
+use crate::cli::rotating::ChangeArgs;
+use crate::cli::stored;
+use crate::cli::stored::Stored;
+use crate::cli::ui::Ui;
+use crate::cli::verbs::plan;
+use crate::cli::view::outcome;
 use crate::plan::{Plan, render};
 use crate::rotate::between::{self, Fare};
 use serde::Serialize;
@@ -26,7 +29,7 @@ pub fn show(
     fleet: &Fleet,
     change: &ChangeArgs,
     output: Option<&Path>,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Answer, Failure> {
     let planned = plan::make(fleet, out)?;
     show_planned(fleet, &planned, change, output, out)
@@ -38,7 +41,7 @@ pub fn show_planned(
     planned: &Planned,
     change: &ChangeArgs,
     output: Option<&Path>,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Answer, Failure> {
     let fares = fares(fleet, &change.rollout, &planned.plan);
     let stored = Stored {

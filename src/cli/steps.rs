@@ -1,12 +1,17 @@
 //! Rotations that go in steps, of which any can be the last for now: the state of the vault says how far they are, and the
 //! inventory in force follows from it.
 
-use super::args::{FleetArgs, Format};
-use super::fleet::{self, Fleet, vault_failure};
-use super::out::Out;
-use super::rotating::{self, ChangeArgs};
-use super::{Answer, Failure, outcome, plan, shown};
 use crate::apply::Report;
+use crate::cli::args::{FleetArgs, Format};
+use crate::cli::exit::{Answer, Failure};
+use crate::cli::fleet;
+use crate::cli::fleet::{Fleet, vault_failure};
+use crate::cli::rotating;
+use crate::cli::rotating::ChangeArgs;
+use crate::cli::shown;
+use crate::cli::ui::Ui;
+use crate::cli::verbs::plan;
+use crate::cli::view::outcome;
 use crate::vault::{self, Vault};
 use serde::Serialize;
 use std::path::Path;
@@ -14,13 +19,13 @@ use std::path::Path;
 /// What goes in steps.
 pub trait Steps {
     /// Notes in the vault that it begins, where it has not.
-    fn begin(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure>;
+    fn begin(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure>;
     /// Goes on to the next step where the one before is everywhere.
-    fn advance(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure>;
+    fn advance(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure>;
     /// Says where it is, and makes the fleet be about the hosts concerned. `None`: it is through.
-    fn step(&self, fleet: &mut Fleet, out: &Out) -> Result<Option<At>, Failure>;
+    fn step(&self, fleet: &mut Fleet, out: &Ui) -> Result<Option<At>, Failure>;
     /// Notes that the step is everywhere.
-    fn arrive(&self, args: &FleetArgs, out: &Out) -> Result<(), Failure>;
+    fn arrive(&self, args: &FleetArgs, out: &Ui) -> Result<(), Failure>;
     /// What it means for the daemons that a step is not everywhere, a sentence or two.
     fn meanwhile(&self) -> String;
 }
@@ -50,7 +55,7 @@ pub fn run(
     command: &str,
     mut args: FleetArgs,
     change: &ChangeArgs,
-    out: &mut Out,
+    out: &mut Ui,
 ) -> Result<Answer, Failure> {
     what.begin(&args, out)?;
     let mut taken = Vec::new();
@@ -115,7 +120,7 @@ pub fn run(
     Ok(Answer::Yes)
 }
 
-fn finish(taken: &[Taken], format: Format, out: &mut Out) -> Result<(), Failure> {
+fn finish(taken: &[Taken], format: Format, out: &mut Ui) -> Result<(), Failure> {
     match format {
         Format::Text => Ok(()),
         form => out.value(&taken, form),
@@ -125,7 +130,7 @@ fn finish(taken: &[Taken], format: Format, out: &mut Out) -> Result<(), Failure>
 /// Changes a state of the vault that says how far something is.
 pub fn change_state<S>(
     args: &FleetArgs,
-    out: &Out,
+    out: &Ui,
     read: impl Fn(&Vault) -> vault::Result<S>,
     write: impl Fn(&S, &mut Vault) -> vault::Result<()>,
     change: impl FnOnce(&mut S, &Vault) -> Result<(), Failure>,

@@ -1,8 +1,9 @@
 //! A plan as `plan -o` stores it and `apply` takes it: the plan, and from what it was made.
 
-use super::args::FleetArgs;
-use super::fleet::Care;
-use super::{Failure, whole};
+use crate::cli::args::FleetArgs;
+use crate::cli::exit::Failure;
+use crate::cli::fleet::Care;
+use crate::cli::whole;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! The judge of a run: whether hosts are well after their restart, by what their daemons say.
 
-use super::planning;
-use super::readiness::Readiness;
 use crate::apply::verify::{Level, Verification, Verified, verification, verify};
 use crate::apply::{Judge, Judgement, Unready};
+use crate::cli::planning;
+use crate::cli::readiness::Readiness;
 use crate::inventory::{HostId, Inventory};
 use crate::mint::State;
 use crate::remote::Target;

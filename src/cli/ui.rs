@@ -1,0 +1,212 @@
+//! Where output goes: data on standard output, everything else on standard error.
+
+use crate::cli::args::{Color, Format};
+use crate::cli::exit::Failure;
+use crate::ntpconf::printable;
+use crate::report::Screen;
+use std::borrow::Cow;
+use std::io::{IsTerminal as _, Write as _};
+use std::os::fd::AsFd;
+
+/// Standard output and standard error, with what is known about them.
+pub struct Ui {
+    stdout_color: bool,
+    stderr_color: bool,
+    quiet: bool,
+}
+
+impl Ui {
+    /// Decides about colour once: `--color`, then `NO_COLOR`, then whether it is a terminal.
+    pub fn new(color: Color, quiet: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let decide = |terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !plain,
+        };
+        Self {
+            stdout_color: decide(std::io::stdout().is_terminal()),
+            stderr_color: decide(std::io::stderr().is_terminal()),
+            quiet,
+        }
+    }
+
+    /// Whether standard output takes colour.
+    pub fn color(&self) -> bool {
+        self.stdout_color
+    }
+
+    /// Whether standard error takes colour.
+    pub fn stderr_color(&self) -> bool {
+        self.stderr_color
+    }
+
+    /// Standard output, for tables.
+    pub fn screen(&self) -> Screen {
+        Screen {
+            color: self.stdout_color,
+            width: columns(&std::io::stdout()),
+        }
+    }
+
+    /// Standard error, for tables.
+    pub fn stderr_screen(&self) -> Screen {
+        Screen {
+            color: self.stderr_color,
+            width: columns(&std::io::stderr()),
+        }
+    }
+
+    /// Whether progress bars make sense: standard error is a terminal and nobody asked for quiet.
+    pub fn bars(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Whether only results and errors are wanted.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Data, with a newline.
+    pub fn line(&mut self, text: &str) -> Result<(), Failure> {
+        self.text(&format!("{text}\n"))
+    }
+
+    /// Text for people, as [`tame`] leaves it.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.bytes(tame(text).as_bytes())
+    }
+
+    /// Data for programs, in the form asked for.
+    pub fn value(&mut self, value: &impl serde::Serialize, form: Format) -> Result<(), Failure> {
+        let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
+        match form {
+            Format::Yaml => {
+                let text = serde_yaml::to_string(value).map_err(|error| cannot(&error))?;
+                self.bytes(text.as_bytes())
+            }
+            Format::Json | Format::Text => {
+                let text = serde_json::to_string_pretty(value).map_err(|error| cannot(&error))?;
+                self.bytes(format!("{text}\n").as_bytes())
+            }
+        }
+    }
+
+    /// Data, as it is.
+    #[expect(
+        clippy::unused_self,
+        reason = "nobody should write without having been given the output"
+    )]
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::enough()),
+            Err(error) => Err(Failure::new("cannot write to standard output").because(&error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A word on the side, on standard error; silent with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// Why the verb could not run.
+    pub fn failure(&self, failure: &Failure) {
+        let (on, off) = if self.stderr_color {
+            ("\u{1b}[1;31m", "\u{1b}[0m")
+        } else {
+            ("", "")
+        };
+        self.stderr(&format!("{on}error{off}: {failure}"));
+    }
+
+    /// Text on standard error, whatever was asked.
+    #[expect(
+        clippy::unused_self,
+        reason = "nobody should write without having been given the output"
+    )]
+    pub fn stderr(&self, text: &str) {
+        // A closed standard error is nothing to die of.
+        let _ = writeln!(std::io::stderr().lock(), "{}", tame(text));
+    }
+}
+
+/// Text in which nothing steers a terminal but colours: hosts, files of others and journals have their words in it, and
+/// those could move the cursor, clear the screen, or set the title. Other control characters are shown as `\x1b`.
+pub fn tame(text: &str) -> Cow<'_, str> {
+    let wild = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(wild) {
+        return Cow::Borrowed(text);
+    }
+    let mut tamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(wild) {
+        let (before, from) = rest.split_at(at);
+        tamed.push_str(before);
+        let length = colour(from).unwrap_or_else(|| from.chars().next().map_or(0, char::len_utf8));
+        let (steering, after) = from.split_at(length);
+        if steering.ends_with('m') {
+            tamed.push_str(steering);
+        } else {
+            tamed.push_str(&printable(steering));
+        }
+        rest = after;
+    }
+    tamed.push_str(rest);
+    Cow::Owned(tamed)
+}
+
+/// How long the order to change colours is that `text` begins with.
+fn colour(text: &str) -> Option<usize> {
+    let order = text.strip_prefix("\u{1b}[")?;
+    let end = order.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    order[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
+}
+
+/// The width of a terminal. `None`: it is none, or does not know.
+fn columns(stream: &impl AsFd) -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(size.ws_col).filter(|&columns| columns > 0)
+}
+
+/// `1 host`, `8 hosts`.
+pub fn counted(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix("copy")) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}copies"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_colours_steers_a_terminal() {
+        for same in [
+            "",
+            "plain\n\ttext é\n",
+            "\u{1b}[1;31merror\u{1b}[0m\n",
+            "\u{1b}[m",
+        ] {
+            assert_eq!(tame(same), same);
+        }
+        for (wild, tamed) in [
+            ("a\u{1b}[2Jb\u{1b}[31mc", "a\\x1b[2Jb\u{1b}[31mc"),
+            ("\u{1b}]0;title\u{7}", "\\x1b]0;title\\x07"),
+            ("\u{1b}[\u{1b}[1m", "\\x1b[\u{1b}[1m"),
+            (
+                "once\rtwice\u{8}\u{9b}2J\u{1b}",
+                "once\\x0dtwice\\x08\\x9b2J\\x1b",
+            ),
+            ("\u{1b}[1;3", "\\x1b[1;3"),
+        ] {
+            assert_eq!(tame(wild), tamed);
+        }
+    }
+}

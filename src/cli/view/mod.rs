@@ -1,0 +1,3 @@
+//! Values as text and tables, for people.
+
+pub mod outcome;
