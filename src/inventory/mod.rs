@@ -5,7 +5,6 @@
 
 mod defaults;
 mod draft;
-mod key_type;
 mod load;
 mod locate;
 mod mistakes;
@@ -22,7 +21,7 @@ mod suggest;
 mod variables;
 mod yaml;
 
-pub use key_type::KeyType;
+pub use keytrail_vocabulary::KeyType;
 pub use load::{LoadFailure, load, load_str};
 pub use locate::{Spot, locate};
 pub use mistakes::MISTAKES;
