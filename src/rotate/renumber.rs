@@ -177,6 +177,7 @@ impl Renumbering {
             if let Some(more) = more {
                 inventory.keys.push(SymmetricKey {
                     id: more,
+                    succeeds: Some(lines),
                     ..inventory.keys[at].clone()
                 });
             }
