@@ -370,7 +370,7 @@ impl Map<'_, '_> {
             Others::These(others) => others,
             Others::None => &[],
         };
-        if !others.contains(&name) {
+        if !others.contains(&name) && tree.is_news(key) {
             let known: Vec<_> = fields.iter().chain(others).copied().collect();
             tree.report(
                 Finding::error(

@@ -3,19 +3,17 @@
 //! Own code, because no library gave all of this at once: the place of every value and key, every duplicate
 //! key and unknown field of a file in one run, merge keys, aliases without copies, literal passwords that
 //! never reach a diagnostic, and 100,000 hosts in a third of the memory (measured; docs/dependencies.md).
-//! The YAML itself is parsed by `saphyr-parser`, the plain bulk of a large inventory by [`plain`].
+//! The YAML itself is parsed by `saphyr-parser`.
 
-mod cursor;
 mod de;
 mod events;
-mod plain;
 mod problem;
 mod reader;
 mod span;
 mod tree;
 
 #[cfg(test)]
-mod plain_tests;
+mod bombs;
 
 pub use de::{mapping, read, read_both};
 pub use problem::{clip, one_of};

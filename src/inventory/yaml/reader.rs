@@ -37,7 +37,7 @@ pub struct Walked {
 /// Shows the sections and hosts of one YAML document to `visitor`.
 pub fn walk(text: &str, source: SourceId, visitor: &mut dyn Visit) -> Walked {
     let mut walk = Walk {
-        events: Events::new(text),
+        events: Events::new_from_str(text),
         tree: Tree::new(source),
         read: 0,
     };

@@ -5,12 +5,14 @@ use super::span::{Span, chars};
 use crate::finding::{Finding, Place, SourceId};
 use saphyr_parser::{Event, ScalarStyle};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// Deeper nesting is refused: an inventory needs about six levels.
-const MAX_DEPTH: usize = 32;
+/// Deeper nesting is refused, with aliases followed too: an inventory needs about six levels. Everything that
+/// recurses over a tree rests on this.
+const MAX_DEPTH: u8 = 32;
 
 /// What one node may amount to with its aliases followed; nothing sensible comes near.
 const MAX_WEIGHT: u32 = 1_000_000;
@@ -28,6 +30,8 @@ pub struct Node<'a> {
     pub span: Span,
     /// Nodes below it, aliases followed.
     weight: u32,
+    /// Levels below it and itself, aliases followed.
+    height: u8,
 }
 
 /// What a node is.
@@ -59,7 +63,9 @@ pub struct Tree<'a> {
     /// The file.
     pub source: SourceId,
     /// What was wrong but did not stop the reading: duplicate keys, unknown fields.
-    pub problems: std::cell::RefCell<Vec<Finding>>,
+    pub problems: RefCell<Vec<Finding>>,
+    /// Keys that were reported as unknown fields: what is merged into a thousand hosts is wrong once.
+    unknown: RefCell<HashSet<NodeId>>,
     /// Where literal passwords stand, in characters: no diagnostic may show them.
     pub secrets: Vec<Range<usize>>,
     /// Reading the value of a password.
@@ -83,7 +89,8 @@ impl<'a> Tree<'a> {
     pub fn new(source: SourceId) -> Self {
         Self {
             source,
-            problems: std::cell::RefCell::default(),
+            problems: RefCell::default(),
+            unknown: RefCell::default(),
             secrets: Vec::new(),
             hiding: false,
             nodes: Vec::new(),
@@ -128,6 +135,11 @@ impl<'a> Tree<'a> {
         self.problems.borrow_mut().push(finding);
     }
 
+    /// Whether a key was not yet said to be an unknown field; from now on it was.
+    pub fn is_news(&self, key: NodeId) -> bool {
+        self.unknown.borrow_mut().insert(key)
+    }
+
     /// Keys and values of a mapping with its merge keys applied: own keys first, then those of each merged
     /// mapping that were not there yet; of keys that stand twice the first. Not a mapping: nothing.
     pub fn entries(&self, id: NodeId) -> Cow<'_, [NodeId]> {
@@ -142,35 +154,27 @@ impl<'a> Tree<'a> {
     }
 
     fn merged(&self, items: &Range<u32>) -> Vec<NodeId> {
-        let (mut all, mut merges) = (Vec::new(), Vec::new());
-        for pair in self.items(items).chunks_exact(2) {
-            if self.is_merge_key(pair[0]) {
-                merges.push(pair[1]);
-            } else {
-                self.add_new(&mut all, pair);
+        let (mut all, mut seen) = (Vec::new(), HashSet::new());
+        let mut add = |pair: &[NodeId]| {
+            if seen.insert(self.text(pair[0])) {
+                all.extend_from_slice(pair);
             }
-        }
+        };
+        let (merges, own): (Vec<_>, Vec<_>) = self
+            .items(items)
+            .chunks_exact(2)
+            .partition(|pair| self.is_merge_key(pair[0]));
+        own.into_iter().for_each(&mut add);
         for merge in merges {
-            let sources = match &self.node(self.resolve(merge)).content {
+            let sources = match &self.node(self.resolve(merge[1])).content {
                 Content::Sequence(items) => self.items(items),
-                _ => &[merge],
+                _ => &merge[1..],
             };
             for source in sources {
-                for pair in self.entries(*source).chunks_exact(2) {
-                    self.add_new(&mut all, pair);
-                }
+                self.entries(*source).chunks_exact(2).for_each(&mut add);
             }
         }
         all
-    }
-
-    fn add_new(&self, all: &mut Vec<NodeId>, pair: &[NodeId]) {
-        let known = all
-            .chunks_exact(2)
-            .any(|other| self.text(other[0]) == self.text(pair[0]));
-        if !known {
-            all.extend_from_slice(pair);
-        }
     }
 
     /// Whether a key is the merge key.
@@ -192,6 +196,9 @@ impl<'a> Tree<'a> {
         if self.anchors.len() == mark.anchors {
             self.nodes.truncate(mark.nodes);
             self.items.truncate(mark.items);
+            // Their numbers are given out again.
+            let unknown = self.unknown.get_mut();
+            unknown.retain(|key| (key.0 as usize) < mark.nodes);
         }
     }
 
@@ -204,15 +211,15 @@ impl<'a> Tree<'a> {
         &mut self,
         events: &mut Events<'a>,
         (event, span): Spanned<'a>,
-        depth: usize,
+        depth: u8,
     ) -> Result<NodeId, Box<Finding>> {
         let place = Span::of(span);
         if depth == 0 {
-            let finding = Finding::error(
+            return self.stop(
                 "yaml-too-deep",
                 format!("nested more than {MAX_DEPTH} levels deep"),
+                place,
             );
-            return Err(Box::new(finding.at(place.place(self.source), "")));
         }
         match event {
             Event::Scalar(text, style, anchor, _) => {
@@ -220,29 +227,35 @@ impl<'a> Tree<'a> {
                 if self.hiding && !names_a_source(&text) {
                     self.secrets.push(chars(span));
                 }
-                let id = self.add(Content::Scalar { text, plain }, place, 1);
+                let id = self.add(Content::Scalar { text, plain }, place, 1, 1);
                 self.anchor(anchor, id, span);
                 Ok(id)
             }
             Event::Alias(anchor) => {
                 let Some((target, at)) = self.anchors.get(&anchor).cloned() else {
-                    let finding =
-                        Finding::error("yaml-syntax", "this alias refers to the value it stands in");
-                    return Err(Box::new(finding.at(place.place(self.source), "")));
+                    return self.stop(
+                        "yaml-syntax",
+                        "this alias refers to the value it stands in",
+                        place,
+                    );
                 };
                 if self.hiding && !matches!(self.node(target).content, Content::Mapping { .. }) {
                     self.secrets.push(at);
                 }
-                let weight = self.weight(target);
-                Ok(self.add(Content::Alias(target), place, weight))
+                let Node { weight, height, .. } = *self.node(target);
+                Ok(self.add(Content::Alias(target), place, weight, height))
             }
             Event::SequenceStart(anchor, _) => self.collection(events, span, anchor, depth, false),
             Event::MappingStart(anchor, _) => self.collection(events, span, anchor, depth, true),
-            _ => {
-                let finding = Finding::error("yaml-syntax", "a value was expected here");
-                Err(Box::new(finding.at(place.place(self.source), "")))
-            }
+            _ => self.stop("yaml-syntax", "a value was expected here", place),
         }
+    }
+
+    /// What stops the reading, at a place.
+    fn stop(&self, code: &'static str, message: impl Into<String>, at: Span) -> Result<NodeId, Box<Finding>> {
+        Err(Box::new(
+            Finding::error(code, message).at(at.place(self.source), ""),
+        ))
     }
 
     fn collection(
@@ -250,11 +263,11 @@ impl<'a> Tree<'a> {
         events: &mut Events<'a>,
         start: saphyr_parser::Span,
         anchor: usize,
-        depth: usize,
+        depth: u8,
         mapping: bool,
     ) -> Result<NodeId, Box<Finding>> {
         let mut children = Vec::new();
-        let mut weight = 1_u32;
+        let (mut weight, mut height) = (1_u32, 1_u8);
         let end = loop {
             let event = next(events, self.source)?;
             if matches!(event.0, Event::SequenceEnd | Event::MappingEnd) {
@@ -272,9 +285,15 @@ impl<'a> Tree<'a> {
             self.hiding = hid;
             let child = child?;
             weight = weight.saturating_add(self.weight(child));
+            height = height.max(self.node(child).height.saturating_add(1));
             children.push(child);
         };
         let span = Span::of(saphyr_parser::Span::new(start.start, end.end));
+        if height > MAX_DEPTH {
+            let message =
+                format!("with its aliases followed this is nested more than {MAX_DEPTH} levels deep");
+            return self.stop("yaml-too-deep", message, span);
+        }
         if weight > MAX_WEIGHT {
             let finding = Finding::error(
                 "alias-bomb",
@@ -295,17 +314,18 @@ impl<'a> Tree<'a> {
         } else {
             Content::Sequence(items)
         };
-        let id = self.add(content, span, weight);
+        let id = self.add(content, span, weight, height);
         self.anchor(anchor, id, saphyr_parser::Span::new(start.start, end.end));
         Ok(id)
     }
 
-    fn add(&mut self, content: Content<'a>, span: Span, weight: u32) -> NodeId {
+    fn add(&mut self, content: Content<'a>, span: Span, weight: u32, height: u8) -> NodeId {
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(Node {
             content,
             span,
             weight,
+            height,
         });
         id
     }
