@@ -1,6 +1,6 @@
 //! `address-shared`: two hosts that are one.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
 use hashbrown::DefaultHashBuilder;
@@ -11,9 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "address-shared",
     severity: Severity::Error,
     title: "two hosts have one address",
-    why: "Two hosts of the inventory that are reached at one address and write below one root are one machine: \
-          the second would overwrite the links and the ntp.conf of the first, and the daemon there has one \
-          certificate. In a range this happens when the address lacks `{}`, the place of the counter.",
+    why: why!("address-shared"),
     source: "keytrail's own",
     run,
     brings: &[],

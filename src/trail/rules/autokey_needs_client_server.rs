@@ -1,6 +1,6 @@
 //! `autokey-needs-client-server`: Autokey on `peer` and `broadcast` lines.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Association, Auth, HostEntry, Inventory, Mode, Target};
 use crate::trail::platform::{autokey_works, has_autokey};
@@ -9,13 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "autokey-needs-client-server",
     severity: Severity::Error,
     title: "Autokey on a `peer` or `broadcast` line",
-    why: "A safety check of the current daemon drops every packet whose key id is not the one of the \
-          association. In symmetric and broadcast mode Autokey gives every packet a key id of its own, so all \
-          are dropped, without a trace in log or statistics. A broadcast client gets through its first exchange \
-          and falls silent two broadcasts later.\n\n\
-          What two trusted hosts want of `peer`, watching each other, each being the other's client gives: a \
-          `servers` line on both sides. Broadcast clients get `servers` lines, which also gives each line an \
-          `ident` of its own. Symmetric keys work in every mode.",
+    why: why!("autokey-needs-client-server"),
     source: "source of 4.2.8p15, ntp_proto.c receive (“Bug 3454”); measured on 4.2.8p15: seven variants of \
              peer, two of broadcast",
     run,

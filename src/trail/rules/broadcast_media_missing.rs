@@ -1,6 +1,6 @@
 //! `broadcast-media-missing`: on a shared medium somebody cannot be verified, or nobody sends.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::HostEntry;
 use crate::trail::broadcast::{Medium, media};
@@ -11,10 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "broadcast-media-missing",
     severity: Severity::Warning,
     title: "a broadcast medium on which somebody cannot be verified",
-    why: "Where servers of different groups share a broadcast medium, each server must hold the client \
-          parameters of all other groups, and each client those of all. keytrail gives them out, but cannot for \
-          a server whose group has no identity scheme (or outside groups): nobody can tell it from a stranger. \
-          The same finding names broadcast clients of the inventory that no server of it broadcasts to.",
+    why: why!("broadcast-media-missing"),
     source: "NTP reference manual, Authentication Options, Examples: the note on servers that share broadcast media",
     run,
     brings: &[],

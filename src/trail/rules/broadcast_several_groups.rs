@@ -1,6 +1,6 @@
 //! `broadcast-several-groups`: a broadcast client can follow one foreign group.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::trail::broadcast::media;
 
@@ -8,10 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "broadcast-several-groups",
     severity: Severity::Error,
     title: "a broadcast client would have to follow several foreign groups",
-    why: "A broadcast client has no line per server, so there is one global `ident` for all of them. It can \
-          verify its own group and one other; the servers of a third are dropped. The manual's scenario, GREEN's \
-          howland as a broadcast client of RED and BLUE, is therefore not possible.\n\n\
-          Unicast lines have an `ident` each: use `servers`.",
+    why: why!("broadcast-several-groups"),
     source: "source of 4.2.8p15, ntp_proto.c receive (group_test, AM_NEWBCL); measured on 4.2.8p15",
     run,
     brings: &[],

@@ -1,7 +1,7 @@
 //! `chrony-needs-version`: SHA-2 keys from a chrony client to an ntpd.
 
 use super::symmetric::kind;
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Implementation, Mode};
 
@@ -9,9 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "chrony-needs-version",
     severity: Severity::Error,
     title: "a long digest from a chrony client to an ntpd without `version 4`",
-    why: "With a message digest of more than 20 bytes (SHA-2, SHA-3) a chrony client sends NTP version 3 and the \
-          whole digest. ntp.org and NTPsec want it cut to 20 bytes, and refuse the packet. With `version 4` on \
-          its server line chrony cuts. In the other direction, and between chronyds, nothing is needed.",
+    why: why!("chrony-needs-version"),
     source: "measured on ntp.org 4.2.8p15, NTPsec 1.2.2 and chrony 4.3",
     run,
     brings: &[],

@@ -1,6 +1,6 @@
 //! `cryptotype-incompatible`: client and server of a line cannot go together.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{
     Association, Auth, Group, HostEntry, HostId, IdentityScheme, Inventory, Mode, Target,
@@ -13,19 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "cryptotype-incompatible",
     severity: Severity::Error,
     title: "client and server have cryptotypes that do not go together",
-    why: "The manual gives each end of an association a cryptotype (NONE, AUTH, PC, TC, IDENT) and a table of \
-          those that interoperate:\n\n\
-          | client \\ server | NONE | AUTH | PC | TC | IDENT |\n\
-          |---|---|---|---|---|---|\n\
-          | NONE | yes | yes* | yes* | yes* | yes* |\n\
-          | AUTH | no | yes | no | no | no |\n\
-          | PC | no | no | yes | no | no |\n\
-          | TC | no | no | no | yes | yes |\n\
-          | IDENT | no | no | no | no | yes |\n\n\
-          \\* not where the server's restrictions say `notrust`.\n\n\
-          keytrail gives servers what their clients' lines need, so what is left to go wrong is PC (its members \
-          share one certificate and talk to nobody else over Autokey: errors 106 and 108) and lines without \
-          authentication to a server that refuses them.",
+    why: why!("cryptotype-incompatible"),
     source: "NTP reference manual, Authentication Options, “Identity Schemes and Cryptotypes”; PC measured on \
              4.2.8p15",
     run,

@@ -1,6 +1,6 @@
 //! `digest-mixed`: different `crypto digest` at the ends of an Autokey line.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Settings, Target};
 
@@ -8,8 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "digest-mixed",
     severity: Severity::Error,
     title: "different crypto digests at the ends of an Autokey line",
-    why: "`crypto digest` chooses the digest of Autokey's packets, MD5 where it is not set, and all hosts of an \
-          Autokey subnet must use the same. With different ones at the two ends not a single packet passes.",
+    why: why!("digest-mixed"),
     source: "NTP reference manual, `crypto digest`; measured on 4.2.8p15",
     run,
     brings: &[],

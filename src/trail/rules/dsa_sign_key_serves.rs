@@ -1,6 +1,6 @@
 //! `dsa-sign-key-serves`: a server with a DSA sign key.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Dialect, Implementation, SignKeyKind};
 use std::collections::HashSet;
@@ -9,9 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "dsa-sign-key-serves",
     severity: Severity::Error,
     title: "a server with a DSA sign key",
-    why: "On OpenSSL 3 the daemon cannot tell the digest of a DSA signature, so clients refuse a server whose \
-          certificate is signed with DSA (error 105). A host that serves nobody may have one. And on any host \
-          with a DSA sign key a plain `ntpq -c rv` crashes the daemon.",
+    why: why!("dsa-sign-key-serves"),
     source: "measured on 4.2.8p15 with OpenSSL 3.0; source of 4.2.8p15, ntp_control.c",
     run,
     brings: &["weak-crypto"],

@@ -1,6 +1,6 @@
 //! `expiring`: a certificate ends soon. Found from the dates of a vault ([`find`]), not from the inventory.
 
-use super::{Rule, sample, words};
+use super::{Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{HostEntry, HostId, Inventory};
 
@@ -18,15 +18,7 @@ pub(super) const RULE: Rule = Rule {
     code: "expiring",
     severity: Severity::Warning,
     title: "a certificate ends soon, or has ended",
-    why: "When the certificate of a server has ended, the associations its clients have go on, and every exchange \
-          that begins below it fails with error 115, for ever. Each client begins one at its next restart, and after \
-          six days at the latest. Nothing announces that day but its date.\n\n\
-          `check` reads the dates from the vault beside the inventory, or from the one of `--vault FILE`, for which \
-          it needs no key; without a vault it says nothing of them. It counts the certificate with which a host \
-          was last left, and says when a newer one only waits to be brought there. How soon is soon: 30 \
-          days, unless the inventory says `policy: { expiring: 60d }` (beside others: `policy: [modern, { expiring: \
-          60d }]`) or the command line `--expiring DAYS`, which wins. A certificate that has ended is an error. A lifetime shorter than \
-          that is always soon, as in the sample, judged on the day its certificates were made.",
+    why: why!("expiring"),
     source: "measured on 4.2.8p15: an expired certificate of a server",
     run: |_, _| {},
     brings: &[],

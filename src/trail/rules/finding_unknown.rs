@@ -1,6 +1,6 @@
 //! `finding-unknown`: a waiver or severity for a code that does not exist.
 
-use super::{Context, RULES, Rule, sample};
+use super::{Context, RULES, Rule, sample, why};
 use crate::finding::{Finding, Severity};
 
 /// Codes that other parts of keytrail report.
@@ -10,8 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "finding-unknown",
     severity: Severity::Warning,
     title: "a waiver for a finding that does not exist",
-    why: "An item under `findings:` names a code that no rule has, so it changes nothing: most likely a slip of \
-          the pen.",
+    why: why!("finding-unknown"),
     source: "keytrail's own",
     run,
     brings: &["password-literal"],

@@ -1,6 +1,6 @@
 //! `group-mixed`: one end of an Autokey line is in a group, the other is not.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Auth, Target};
 
@@ -8,10 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "group-mixed",
     severity: Severity::Error,
     title: "one end of an Autokey line is in a group, the other is not",
-    why: "The name in the certificate of a group's member ends in `@group`, and a daemon whose own certificate \
-          has such a name drops the first message of everybody whose name has none: in one association both \
-          certificates have a group or neither. Nothing is logged on the side that waits. The manual's own \
-          example falls into this (YELLOW's `ntp-keygen -p abc` has no `-i green`).",
+    why: why!("group-mixed"),
     source: "source of 4.2.8p15, ntp_proto.c receive; measured on 4.2.8p15 in both directions",
     run,
     brings: &[],

@@ -1,6 +1,6 @@
 //! `group-without-trusted-host`: a group no trail can end in.
 
-use super::{Context, Rule, sample};
+use super::{Context, Rule, sample, why};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Association, Auth, GroupId};
 
@@ -8,9 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "group-without-trusted-host",
     severity: Severity::Error,
     title: "a secure group has no trusted host",
-    why: "A secure group has one or more trusted hosts: certificate trails end at their self-signed, trusted \
-          certificates, and the group's keys are made for them. A group without one has no trail, and a host \
-          of another group cannot stand in: its certificate names that other group.",
+    why: why!("group-without-trusted-host"),
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”",
     run,
     brings: &[],

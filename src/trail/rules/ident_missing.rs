@@ -1,6 +1,6 @@
 //! `ident-missing`: a line whose server's identity would not be checked, or not with any parameters there are.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Association, Auth, HostEntry, Mode, Target};
 use crate::trail::needs::group_by_name;
@@ -9,11 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "ident-missing",
     severity: Severity::Error,
     title: "a line has no `ident` the daemon could check the server with",
-    why: "The identity schemes are not enforced: where a `server` line has no `ident`, the daemon silently \
-          accepts any server with a trusted certificate, and `crypto ident` on the client does not help, it only \
-          chooses a server's own keys. keytrail writes the `ident` of every line from the group of its server. \
-          It cannot where the line names a bare address, and an `ident` written by hand that is no group of the \
-          inventory names parameters nobody places: the exchange ends with 115 and starts over for ever.",
+    why: why!("ident-missing"),
     source: "source of 4.2.8p15, cert_hike and crypto_ident; measured on 4.2.8p15",
     run,
     brings: &[],

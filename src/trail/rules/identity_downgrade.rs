@@ -1,6 +1,6 @@
 //! `identity-downgrade`: a line that silently falls back to trusted certificates alone.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::Auth;
 use crate::trail::cryptotype::Cryptotype;
@@ -10,9 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "identity-downgrade",
     severity: Severity::Warning,
     title: "a line falls back to trusted certificates alone",
-    why: "The client's group proves identities, the server's group has no identity scheme. The exchange \
-          succeeds all the same, with TC: any host that can make a certificate marked as trusted and sits in \
-          the way is believed. The daemon says nothing about it.",
+    why: why!("identity-downgrade"),
     source: "source of 4.2.8p15, cert_hike; measured on 4.2.8p15: a server without an identity key is accepted",
     run,
     brings: &[],

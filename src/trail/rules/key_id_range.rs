@@ -1,6 +1,6 @@
 //! `key-id-range`: key ids that some daemon does not take.
 
-use super::{Context, Rule, sample};
+use super::{Context, Rule, sample, why};
 use crate::finding::{Finding, Place, Severity};
 use crate::inventory::{Implementation, Target};
 use crate::trail::needs::own_keys;
@@ -10,9 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "key-id-range",
     severity: Severity::Error,
     title: "a key id out of range",
-    why: "ntp.org and NTPsec take ids 1 to 65535 in key files and 1 to 65534 by their manuals; ids from 65536 on \
-          are Autokey's. For an id out of range ntp.org drops the whole key file, `key 0` keeps chronyd from \
-          starting, and OpenVMS reads ids 1 to 15. 1 to 65534 (on OpenVMS 1 to 15) work everywhere.",
+    why: why!("key-id-range"),
     source: "measured on ntp.org 4.2.8p15, NTPsec 1.2.2 and chrony 4.3; NTP reference manual, `trustedkey`",
     run,
     brings: &[],

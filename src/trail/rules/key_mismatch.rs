@@ -1,7 +1,7 @@
 //! `key-mismatch`: two ends mean different keys by one id.
 
 use super::symmetric::group_name;
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use std::collections::HashSet;
 
@@ -9,9 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "key-mismatch",
     severity: Severity::Error,
     title: "two ends mean different keys by one id",
-    why: "Key ids are numbers of the two ends' key files. Two groups may each declare a key of the same id; a \
-          line between their members then has one id and two secrets (or types), and every packet is refused: \
-          ntp.org answers with a NAK, NTPsec and chrony are silent as if they were down.",
+    why: why!("key-mismatch"),
     source: "measured on ntp.org 4.2.8p15, NTPsec 1.2.2 and chrony 4.3: other secret, or same secret with \
              another type, is refused in all nine combinations",
     run,

@@ -1,7 +1,7 @@
 //! `key-missing`: a key id that is declared nowhere, or not for one of the ends.
 
 use super::symmetric::group_name;
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::inventory::{HostEntry, Inventory};
 use crate::trail::needs::symmetric_key;
@@ -11,10 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "key-missing",
     severity: Severity::Error,
     title: "a symmetric key is not declared, or not for both ends",
-    why: "Client and server of a line with `key: N` must both have key N. keytrail places it at both, if the \
-          inventory declares it under `symmetric_keys`: at the top level for every host, in a group for its \
-          members. ntp.org says nothing about an id that is not in its file, and an untested client goes on \
-          without the server.",
+    why: why!("key-missing"),
     source: "NTP reference manual, Authentication Options, “Symmetric Key Cryptography”; measured on \
              ntp.org 4.2.8p15, NTPsec 1.2.2 and chrony 4.3",
     run,

@@ -1,6 +1,6 @@
 //! `key-not-trusted`: an extra line takes the trust away from keytrail's keys.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity, Step};
 use crate::inventory::{HostEntry, Implementation};
 use crate::trail::needs::Needs;
@@ -9,10 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "key-not-trusted",
     severity: Severity::Error,
     title: "an extra line takes the trust away from a key",
-    why: "An ntpd uses a key only if `trustedkey` names it. keytrail writes one such line with every id the host \
-          needs. In ntp.org a second `trustedkey` line replaces the first, in every daemon a second `keys` line \
-          replaces the key file: with one of them among the extra lines (`ntp_conf`), the ids that it does not \
-          name are refused at whichever end has it.",
+    why: why!("key-not-trusted"),
     source: "measured on ntp.org 4.2.8p15 and NTPsec 1.2.2: `trustedkey` twice, `keys` twice",
     run,
     brings: &[],

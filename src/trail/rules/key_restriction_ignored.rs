@@ -1,6 +1,6 @@
 //! `key-restriction-ignored`: addresses in a key file that only ntp.org reads.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::Implementation;
 use std::collections::HashSet;
@@ -9,8 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "key-restriction-ignored",
     severity: Severity::Error,
     title: "a key restricted to addresses at a daemon that knows no such restriction",
-    why: "Only ntp.org knows addresses after a key in the key file. NTPsec ignores them, so that the key is \
-          accepted from everywhere; chrony drops the line, so that the key is unknown.",
+    why: why!("key-restriction-ignored"),
     source: "measured on ntp.org 4.2.8p15, NTPsec 1.2.2 and chrony 4.3",
     run,
     brings: &[],

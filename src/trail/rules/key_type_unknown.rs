@@ -1,7 +1,7 @@
 //! `key-type-unknown`: a key type that one end does not have.
 
 use super::symmetric::kind;
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Implementation, KeyType};
 use std::collections::HashSet;
@@ -10,10 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "key-type-unknown",
     severity: Severity::Error,
     title: "a key type that one end does not have",
-    why: "MD5, SHA1 and AES-128-CMAC work between ntp.org, NTPsec and chrony in both directions without \
-          further options; each spells them in its own way, which keytrail does. Other types exist in some only: \
-          chrony has no SHA224 and no RIPEMD160, ntp.org no AES-192 and no AES-256, OpenVMS MD5 alone. A key \
-          line with a type the daemon does not have is skipped, and the id is unknown there.",
+    why: why!("key-type-unknown"),
     source: "measured on ntp.org 4.2.8p15, NTPsec 1.2.2 and chrony 4.3; TCP/IP Services for OpenVMS, NTP \
              chapter",
     run,

@@ -1,6 +1,6 @@
 //! `keysdir-shared`: hosts whose files would overwrite each other on a shared file system.
 
-use super::{Context, Rule, sample};
+use super::{Context, Rule, sample, why};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{GroupId, HostId, IdentityScheme};
 use std::collections::HashMap;
@@ -9,10 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "keysdir-shared",
     severity: Severity::Error,
     title: "hosts on one shared keys directory hold different files of one name",
-    why: "Sites with NFS mount one keys directory on many hosts. Names with a host in them never collide there, but each \
-          server of a group holds its own encrypted copy of the group's key, and each MV client its own parameters, under \
-          the group's name: the second host would find the first one's file, which its password does not open, and the \
-          daemon ends at its start.",
+    why: why!("keysdir-shared"),
     source: "manual ntp-keygen (keys directory in a shared file system); file names of facts measured on 4.2.8p15",
     run,
     brings: &[],

@@ -1,6 +1,6 @@
 //! `lifetime-exceeds-trusted-host`: a certificate outlives the trusted host's.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{HostEntry, HostId};
 use std::collections::HashMap;
@@ -9,9 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "lifetime-exceeds-trusted-host",
     severity: Severity::Warning,
     title: "a certificate is valid longer than the trusted host's",
-    why: "A trail is as good as the certificate it ends at: when the trusted host's expires, it stops signing, \
-          its clients get error 115 and start over for ever. A longer lifetime further down promises what the \
-          trail cannot keep and hides the day when everything stops.",
+    why: why!("lifetime-exceeds-trusted-host"),
     source: "measured on 4.2.8p15: an expired certificate of a trusted host",
     run,
     brings: &[],

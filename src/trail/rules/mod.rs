@@ -1,6 +1,6 @@
-//! The rules: each in a file of its own, with what it is about, where that is written or was measured, and
-//! two small inventories, one that it finds fault with and one that it accepts. The inventories are its test
-//! and its documentation.
+//! The rules: each in a file of its own, with where it is written or was measured. Beside one another below
+//! `tests/findings` are why it is wrong (`CODE.md`) and two small inventories, one that the rule finds fault with
+//! and one that it accepts (`CODE.fail.yaml`, `CODE.pass.yaml`): its documentation and its test.
 
 mod address_shared;
 mod autokey_needs_client_server;
@@ -89,7 +89,7 @@ pub struct Rule {
     pub severity: Severity,
     /// What is wrong, in one line.
     pub title: &'static str,
-    /// Why it is wrong, what happens on the hosts, and the way out; paragraphs separated by empty lines.
+    /// Why it is wrong, what happens on the hosts, and the way out: Markdown, lines of at most 80 columns.
     pub why: &'static str,
     /// Where this comes from: a section of the manual or RFC, or "measured on 4.2.8p15".
     pub source: &'static str,
@@ -117,6 +117,14 @@ macro_rules! sample {
     };
 }
 use sample;
+
+/// Why a rule's finding is wrong, in Markdown beside its samples: `why!("trail-cycle")`.
+macro_rules! why {
+    ($code:literal) => {
+        include_str!(concat!("../../../tests/findings/", $code, ".md")).trim_ascii_end()
+    };
+}
+use why;
 
 /// All rules, by subject.
 pub static RULES: &[Rule] = &[

@@ -1,6 +1,6 @@
 //! `name-too-long`: a certificate name beyond 64 characters.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::trail::needs::Needs;
 
@@ -11,9 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "name-too-long",
     severity: Severity::Error,
     title: "a certificate name is longer than 64 characters",
-    why: "The common name of a certificate, `host@group`, holds 64 characters. OpenSSL refuses more, the \
-          original generator ignores that and writes a certificate without a name and says nothing; the daemon \
-          refuses it at start.",
+    why: why!("name-too-long"),
     source: "RFC 5280 appendix A, ub-common-name; measured with ntp-keygen 4.2.8p15",
     run,
     brings: &[],

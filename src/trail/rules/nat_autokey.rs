@@ -1,6 +1,6 @@
 //! `nat-autokey`: Autokey across address translation.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Auth, Target};
 
@@ -8,9 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "nat-autokey",
     severity: Severity::Error,
     title: "Autokey across address translation",
-    why: "Autokey's cookies are made from the two addresses of an association, and both ends must see the same \
-          ones. Behind address translation they do not, and the association never authenticates. Symmetric keys \
-          do not mind; NTS does not either.",
+    why: why!("nat-autokey"),
     source: "NTP reference manual, Authentication Options, “Public Key Cryptography”; RFC 5906 section 5",
     run,
     brings: &[],

@@ -1,6 +1,6 @@
 //! `password-literal`: a secret stands in the inventory.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Place, Severity};
 use crate::inventory::PasswordSource;
 use std::collections::HashSet;
@@ -9,9 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "password-literal",
     severity: Severity::Warning,
     title: "a secret stands in the inventory",
-    why: "Whoever reads the inventory, a copy, or the history of the repository it lies in can decrypt the \
-          host's private keys or forge its packets. Leave the value out and keytrail generates one and keeps \
-          it in the vault, or say where to get it: `{env: NAME}`, `{file: PATH}`, `{command: [pass, show, …]}`.",
+    why: why!("password-literal"),
     source: "keytrail's security model",
     run,
     brings: &[],

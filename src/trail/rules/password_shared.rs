@@ -1,6 +1,6 @@
 //! `password-shared`: several hosts with one password.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Place, Severity};
 use crate::inventory::{HostEntry, PasswordSource};
 
@@ -8,9 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "password-shared",
     severity: Severity::Warning,
     title: "several hosts share one password",
-    why: "A host's password encrypts its private files and stands in its ntp.conf. If several hosts share one, \
-          who reads the ntp.conf of the least guarded can decrypt the keys of all. Leave it out: keytrail then \
-          generates one for each host and keeps it in the vault.",
+    why: why!("password-shared"),
     source: "NTP reference manual, ntp-keygen: server keys are re-encrypted with the password of the host that gets them",
     run,
     brings: &[],

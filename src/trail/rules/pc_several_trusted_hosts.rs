@@ -1,6 +1,6 @@
 //! `pc-several-trusted-hosts`: a private certificate has one owner.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::IdentityScheme;
 
@@ -8,9 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "pc-several-trusted-hosts",
     severity: Severity::Error,
     title: "a PC group has several trusted hosts",
-    why: "With private certificates one host makes a key and a certificate, and every member gets a copy of \
-          both. A second trusted host would make another pair; a client with a copy of the one fails with the \
-          other (error 108).",
+    why: why!("pc-several-trusted-hosts"),
     source: "RFC 5906 appendix B (private certificate scheme); measured on 4.2.8p15: another key gives 108",
     run,
     brings: &[],

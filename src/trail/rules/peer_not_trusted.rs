@@ -1,6 +1,6 @@
 //! `peer-not-trusted`: Autokey peers that are not both trusted hosts.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Auth, Mode, Target};
 use crate::trail::platform::autokey_works;
@@ -9,11 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "peer-not-trusted",
     severity: Severity::Warning,
     title: "Autokey peers that are not both trusted hosts",
-    why: "The current daemon drops Autokey between peers (`autokey-needs-client-server`). Where an older one \
-          does not (media of the documented layout, OpenVMS; not measured), each peer asks the other for its certificate and to have its own signed. Two peers that are no trusted hosts can \
-          come to hold each other's signatures, a trail that runs in a circle. Between trusted hosts there is \
-          nothing to run round: their certificates are where trails end.\n\n\
-          Make one the client of the other, or give the peers a symmetric key.",
+    why: why!("peer-not-trusted"),
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups” and Examples (the note on RED \
              and BLUE)",
     run,

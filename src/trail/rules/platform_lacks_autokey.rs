@@ -1,6 +1,6 @@
 //! `platform-lacks-autokey`: Autokey with an implementation that has none.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Auth, Target};
 use crate::trail::platform::has_autokey;
@@ -12,8 +12,7 @@ pub(super) const RULE: Rule = Rule {
     code: "platform-lacks-autokey",
     severity: Severity::Error,
     title: "Autokey with an implementation that has none",
-    why: "NTPsec and chrony have no Autokey. A line with Autokey to or from such a host never authenticates. What \
-          all three implementations share are symmetric keys, best AES-128-CMAC; NTPsec and chrony also share NTS.",
+    why: why!("platform-lacks-autokey"),
     source: "documentation of NTPsec and chrony; keys measured between ntp.org 4.2.8p15, NTPsec 1.2.2 and \
              chrony 4.3",
     run,

@@ -1,6 +1,6 @@
 //! `policy-violated`: what a policy the inventory demands of itself forbids.
 
-use super::{Context, Rule, sample, weak, words};
+use super::{Context, Rule, sample, weak, why, words};
 use crate::finding::{Finding, Place, Severity};
 use crate::inventory::{IdentityScheme, Policy, Settings};
 use crate::trail::cryptotype::server_schemes;
@@ -9,10 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "policy-violated",
     severity: Severity::Error,
     title: "something a policy of the inventory forbids",
-    why: "`policy: modern` forbids MD5 and SHA1 in certificates and keys, MD5 as packet digest, DSA, and RSA keys \
-          under 2048 bits. `policy: fips` forbids what FIPS 140 does not approve: MD5, certificates without \
-          SHA-2, RSA under 2048 bits, DSA, ciphers other than AES, and the identity schemes IFF, GQ and MV, which \
-          are no approved algorithms at any size.",
+    why: why!("policy-violated"),
     source: "NIST SP 800-131A and SP 800-140C; NTP reference manual, `crypto digest`",
     run,
     brings: &[],

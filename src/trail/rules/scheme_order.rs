@@ -1,6 +1,6 @@
 //! `scheme-order`: a group with several identity schemes uses the first.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::IdentityScheme;
 use crate::trail::cryptotype::server_schemes;
@@ -9,9 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "scheme-order",
     severity: Severity::Note,
     title: "a group has identity schemes it never uses",
-    why: "When a server holds keys of several schemes, the daemon takes the first of IFF, GQ and MV, and no \
-          other. A client that lacks the parameters of that one is answered with 115 and starts over for ever; \
-          there is no fall-back to a scheme it has.",
+    why: why!("scheme-order"),
     source: "source of 4.2.8p15, crypto_ident; measured on 4.2.8p15 with two schemes at one server",
     run,
     brings: &[],

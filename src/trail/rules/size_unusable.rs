@@ -1,6 +1,6 @@
 //! `size-unusable`: sizes that the daemon or OpenSSL refuses.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity, Step};
 use crate::inventory::{Group, HostEntry, IdentityScheme, Implementation, Settings, SignKeyKind};
 use crate::trail::cryptotype::server_schemes;
@@ -9,15 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "size-unusable",
     severity: Severity::Error,
     title: "a key size the daemon or OpenSSL refuses",
-    why: "Sizes that work with the 4.2.8p15 daemon and OpenSSL 3:\n\n\
-          | what | bits |\n|---|---|\n\
-          | RSA host and sign keys | 512 to 4096; from 624 with SHA384, from 752 with SHA512 (length of a PKCS #1 signature) |\n\
-          | DSA sign keys | 512 to 2047 |\n\
-          | IFF | 512 to 2047 |\n\
-          | GQ | 512 to 1016 |\n\
-          | MV | 256 to 2048 (256 and 512 measured), and 24 for each client key and one more |\n\n\
-          GQ ends at 1016 because the daemon skips exactly two bytes of a header in the trusted certificate; \
-          from 1024 bits on the header has three, and every exchange ends with error 114.",
+    why: why!("size-unusable"),
     source: "measured on 4.2.8p15 with OpenSSL 3.0; source of 4.2.8p15, cert_parse",
     run,
     brings: &[],

@@ -1,6 +1,6 @@
 //! `stratum-not-falling`: a trail line that leads away from the clock.
 
-use super::{Context, Rule, sample};
+use super::{Context, Rule, sample, why};
 use crate::finding::{Finding, Severity};
 use crate::trail::graph::Role;
 use crate::trail::stratum::UNSYNCHRONISED;
@@ -9,10 +9,7 @@ pub(super) const RULE: Rule = Rule {
     code: "stratum-not-falling",
     severity: Severity::Warning,
     title: "a trail line leads away from the clock",
-    why: "Along a certificate trail the stratum falls from server to server until the trusted host. A line to a \
-          server that is itself further from the clock than its client gives no time while the others live, and \
-          as a backup it gives worse time than it could; where the roles were meant the other way round, the \
-          two hosts are written in the wrong order.",
+    why: why!("stratum-not-falling"),
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”: secondary servers of \
              progressively lower stratum",
     run,

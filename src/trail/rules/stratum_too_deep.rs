@@ -1,6 +1,6 @@
 //! `stratum-too-deep`: hosts so far from a clock that they count as not synchronised.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::trail::stratum::UNSYNCHRONISED;
 
@@ -8,8 +8,7 @@ pub(super) const RULE: Rule = Rule {
     code: "stratum-too-deep",
     severity: Severity::Error,
     title: "hosts too far from a clock",
-    why: "A stratum counts the servers between a host and a clock. 16 means “not synchronised”: a host whose \
-          best server is at stratum 15 may follow it, but nobody follows that host.",
+    why: why!("stratum-too-deep"),
     source: "RFC 5905 section 7.3",
     run,
     brings: &[],

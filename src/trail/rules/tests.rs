@@ -69,6 +69,8 @@ fn codes_are_unique_and_described() {
             "{}",
             one.code
         );
+        let too_wide = |line: &&str| line.chars().count() > 80 && !line.starts_with('|');
+        assert_eq!(one.why.lines().find(too_wide), None, "{}", one.code);
         assert!(std::ptr::eq(rule(one.code).expect("by code"), one));
     }
 }

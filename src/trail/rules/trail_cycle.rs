@@ -1,6 +1,6 @@
 //! `trail-cycle`: a certificate trail runs in a circle.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::Inventory;
 use crate::trail::graph::{Line, TrailGraph};
@@ -13,14 +13,7 @@ pub(super) const RULE: Rule = Rule {
     code: "trail-cycle",
     severity: Severity::Error,
     title: "a certificate trail runs in a circle",
-    why: "A client proves its server by walking from certificate to certificate: who signed the server's, who \
-          signed that one, until it meets the self-signed certificate of a trusted host. If hosts are each \
-          other's servers, their signatures can lead round in a circle and the walk never ends. Where no other \
-          way leads out, none of them is ever authenticated, nor is any host below.\n\n\
-          The same holds between groups: trusted hosts without a reference clock that take their time from \
-          each other.\n\n\
-          Remove one line of the circle, give it a symmetric key (which certifies nobody), or, for mutual \
-          backup, let it run between trusted hosts that have a clock or another source: trails end there.",
+    why: why!("trail-cycle"),
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”: all configurations must \
              include only acyclic certificate trails; RFC 5906 section 6",
     run,

@@ -1,6 +1,6 @@
 //! `trail-foreign-group`: a trail ends at a group that the client cannot verify.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{GroupId, IdentityScheme, Target};
 use crate::trail::cryptotype::scheme_in_use;
@@ -11,16 +11,7 @@ pub(super) const RULE: Rule = Rule {
     code: "trail-foreign-group",
     severity: Severity::Error,
     title: "a trail ends at a group the client cannot verify",
-    why: "A client checks the identity of the server it talks to with the parameters of that server's group, \
-          while the certificates lead on to some trusted host. Both must belong together.\n\n\
-          With GQ they have to: the client takes the public value from the trusted certificate at the end of \
-          the trail, so a server whose trail ends at a trusted host of another group fails every identity \
-          check (error 114). With IFF, MV and TC it works, but then whoever runs the other group's trusted \
-          host vouches for this group's servers.\n\n\
-          Two more ways to the same end: an `ident` written by hand that names another group than the \
-          server's, and an external group whose operator's client parameters are not in the inventory.\n\n\
-          Let servers of a group have a line to a server of their own group that leads to its trusted host. \
-          Only trusted hosts, and hosts that serve nobody, take their time from other groups.",
+    why: why!("trail-foreign-group"),
     source: "RFC 5906 section 6 (secure groups); source of 4.2.8p15, crypto_gq and cert_hike; measured on \
              4.2.8p15",
     run,

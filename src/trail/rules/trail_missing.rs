@@ -1,6 +1,6 @@
 //! `trail-missing`: a certificate trail stops before it has reached a trusted host.
 
-use super::{Context, Rule, sample, words};
+use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{HostEntry, Inventory};
 use crate::trail::graph::Node;
@@ -10,11 +10,7 @@ pub(super) const RULE: Rule = Rule {
     code: "trail-missing",
     severity: Severity::Error,
     title: "a host has no certificate trail to a trusted host",
-    why: "Every host that uses Autokey must have an unbroken path of servers that ends at a trusted host. A \
-          server without such a path has a certificate nobody signed: its clients stay at the certificate step \
-          for ever, with no error code on either side.\n\n\
-          A trusted host ends a trail, but only where it gets its time from somewhere: a reference clock, or \
-          lines of its own. A member of a group with no line at all gets no time.",
+    why: why!("trail-missing"),
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”; measured on 4.2.8p15: a root \
              without a trusted certificate keeps its clients at the certificate step",
     run,

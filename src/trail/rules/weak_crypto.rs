@@ -1,17 +1,13 @@
 //! `weak-crypto`: what works and is weak, where something better works as well.
 
-use super::{Context, Rule, sample, weak, words};
+use super::{Context, Rule, sample, weak, why, words};
 use crate::finding::{Finding, Severity};
 
 pub(super) const RULE: Rule = Rule {
     code: "weak-crypto",
     severity: Severity::Warning,
     title: "weak algorithms or sizes where better ones work",
-    why: "The defaults of ntp-keygen are from another time: RSA keys of 512 bits, certificates signed with MD5. \
-          The daemon of today takes 2048 bits and SHA256 without any option, and AES-128-CMAC as a symmetric key \
-          type, which ntp.org, NTPsec and chrony all have. This finding names what is weaker although it need \
-          not be. Not named are the sizes of identity keys, which the daemon bounds, and the packet digest, \
-          which must be the same everywhere; the policy `modern` asks for that too.",
+    why: why!("weak-crypto"),
     source: "measured on 4.2.8p15 with OpenSSL 3.0; NIST SP 800-131A",
     run,
     brings: &[],
