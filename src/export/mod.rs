@@ -4,11 +4,11 @@
 //! it on disk; [`archive()`] and [`mail()`] are other ways to hand over a host's files.
 
 mod archive;
-mod aside;
 mod dcl;
 mod mail;
 mod openvms;
 mod parameters;
+mod staging_dir;
 mod tree;
 mod write;
 

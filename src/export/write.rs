@@ -1,6 +1,6 @@
-//! Exported hosts on disk: built aside, then put into place as a whole.
+//! Exported hosts on disk: built in a staging directory, then put into place as a whole.
 
-use super::aside::{self, Aside};
+use super::staging_dir::{self, StagingDir};
 use super::{Entry, What};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::collections::BTreeSet;
@@ -53,8 +53,8 @@ pub fn write(target: &Path, hosts: &[(String, Vec<Entry>)], replace: bool) -> Re
     let old = occupied(&target, replace)?;
     let parent = target.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(failed(parent))?;
-    let aside = Aside::new(&target).map_err(failed(parent))?;
-    let new = aside.path().join("new");
+    let staging = StagingDir::new(&target).map_err(failed(parent))?;
+    let new = staging.path().join("new");
     private_dir(&new).map_err(failed(&target))?;
     let mut list = String::new();
     for (host, entries) in hosts {
@@ -68,25 +68,25 @@ pub fn write(target: &Path, hosts: &[(String, Vec<Entry>)], replace: bool) -> Re
         }
     }
     put_file(&new.join(MARKER), 0o600, list.as_bytes()).map_err(failed(&target))?;
-    put_in_place(aside, &target, old).map_err(failed(&target))?;
+    put_in_place(staging, &target, old).map_err(failed(&target))?;
     // Not before there is a whole export in that place: until then theirs is the only one.
-    aside::sweep(&target);
+    staging_dir::sweep(&target);
     Ok(())
 }
 
 /// Puts what was made aside in the place of the target, which is there already if it is `old`.
-fn put_in_place(aside: Aside, target: &Path, old: bool) -> io::Result<()> {
-    let new = aside.path().join("new");
+fn put_in_place(staging: StagingDir, target: &Path, old: bool) -> io::Result<()> {
+    let new = staging.path().join("new");
     // Where the file system can, there is no moment without the one or the other.
     if !old || renameat_with(CWD, &new, CWD, target, RenameFlags::EXCHANGE).is_ok() {
         return if old { Ok(()) } else { fs::rename(&new, target) };
     }
-    let before = aside.path().join("before");
+    let before = staging.path().join("before");
     fs::rename(target, &before)?;
     let put = fs::rename(&new, target);
     if put.is_err() && fs::rename(&before, target).is_err() {
         // What was there is worth more than a clean parent directory.
-        let _ = aside.keep();
+        let _ = staging.keep();
     }
     put
 }

@@ -5,9 +5,10 @@
 
 mod defaults;
 mod draft;
+mod key_type;
 mod load;
+mod load_errors;
 mod locate;
-mod mistakes;
 mod model;
 mod names;
 pub mod range;
@@ -21,10 +22,10 @@ mod suggest;
 mod variables;
 mod yaml;
 
-pub use keytrail_vocabulary::KeyType;
+pub use key_type::KeyType;
 pub use load::{LoadFailure, load, load_str};
+pub use load_errors::LOAD_ERRORS;
 pub use locate::{Spot, locate};
-pub use mistakes::MISTAKES;
 pub use model::*;
 pub use names::Names;
 pub use raw::{parse_days, parse_span};

@@ -4,7 +4,7 @@
 //! One run of dominators over the trails answers it for all hosts at once: a host that lies on every trail of
 //! another is a single point of failure for it.
 
-use super::flow::Flow;
+use super::flow::{Flow, failing_group};
 use super::graph::{Edge, Line, Node, Role, TrailGraph, Who};
 use super::layers::{CycleSearch, layers};
 use super::proof::Proof;
@@ -189,7 +189,7 @@ fn groups(inventory: &Inventory, graph: &TrailGraph) -> Vec<Failure> {
     let roots_of = |group: GroupId| {
         graph
             .nodes()
-            .filter(move |&node| flow_group(inventory, graph, node) == Some(group))
+            .filter(move |&node| failing_group(inventory, graph, node) == Some(group))
     };
     let mut failures = Vec::new();
     for (number, _) in inventory.groups.iter().enumerate() {
@@ -205,7 +205,7 @@ fn groups(inventory: &Inventory, graph: &TrailGraph) -> Vec<Failure> {
         let loses = inside.saturating_sub(own);
         if loses > 0 {
             let lost = |node: &Node| {
-                flow.group_dominates(number, *node) && flow_group(inventory, graph, *node) != Some(id)
+                flow.group_dominates(number, *node) && failing_group(inventory, graph, *node) != Some(id)
             };
             let examples = graph.nodes().filter(lost).take(EXAMPLES).collect();
             failures.push(Failure {
@@ -216,13 +216,6 @@ fn groups(inventory: &Inventory, graph: &TrailGraph) -> Vec<Failure> {
         }
     }
     failures
-}
-
-/// The group a node fails with: that of trusted hosts and of external servers.
-pub(super) fn flow_group(inventory: &Inventory, graph: &TrailGraph, node: Node) -> Option<GroupId> {
-    let member = graph.member(node);
-    let fails = member.trusted || matches!(member.who, Who::External(..));
-    graph.group(inventory, node).filter(|_| fails)
 }
 
 /// Cycles that only a live clock keeps open: among all Autokey lines, those of trusted hosts included.

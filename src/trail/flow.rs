@@ -1,8 +1,7 @@
 //! Trails as a flow from where they end to the hosts, with its dominators: what lies on every trail of a host.
 
-use super::failure::flow_group;
-use super::graph::{Node, Role, TrailGraph};
-use crate::inventory::Inventory;
+use super::graph::{Node, Role, TrailGraph, Who};
+use crate::inventory::{GroupId, Inventory};
 use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::DiGraph;
 use petgraph::visit::{Dfs, Walker};
@@ -53,7 +52,7 @@ impl Flow {
             flow.add_node(());
         }
         let root = Node::new(hosts + groups);
-        let gate = |node: Node| match flow_group(inventory, graph, node) {
+        let gate = |node: Node| match failing_group(inventory, graph, node) {
             Some(group) => Node::new(hosts + group.0 as usize),
             None => node,
         };
@@ -85,7 +84,7 @@ impl Flow {
             above[node.index()] = tree.immediate_dominator(node).unwrap_or(root);
             if node.index() < hosts {
                 let member = graph.member(node);
-                let is_host = matches!(member.who, super::graph::Who::Hosts { .. });
+                let is_host = matches!(member.who, Who::Hosts { .. });
                 own[node.index()] = if is_host { u64::from(member.count) } else { 0 };
             }
         }
@@ -174,4 +173,11 @@ impl Flow {
     pub fn group_dominates(&self, group: usize, node: Node) -> bool {
         self.dominates(Node::new(self.hosts + group), node)
     }
+}
+
+/// The group a node fails with: that of trusted hosts and of external servers.
+pub fn failing_group(inventory: &Inventory, graph: &TrailGraph, node: Node) -> Option<GroupId> {
+    let member = graph.member(node);
+    let fails = member.trusted || matches!(member.who, Who::External(..));
+    graph.group(inventory, node).filter(|_| fails)
 }

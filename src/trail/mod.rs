@@ -14,12 +14,12 @@ mod flow;
 pub mod graph;
 pub mod layers;
 pub mod needs;
+mod overrides;
 pub mod platform;
 pub mod proof;
 pub mod rules;
 #[cfg(test)]
 mod sample;
-mod settle;
 pub mod stratum;
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,7 @@ pub fn what_if_findings(
     today: time::Date,
 ) -> Vec<Finding> {
     let found = failure::findings(inventory, &analysis.graph, what_if, threshold);
-    settle::settle_more(inventory, found, today)
+    overrides::apply_later(inventory, found, today)
 }
 
 /// Certificates that end within `days` from `now` (Unix seconds) as findings, with the inventory's own severities
@@ -66,7 +66,7 @@ pub fn expiring_findings(
     today: time::Date,
 ) -> Vec<Finding> {
     let found = rules::expiring::find(inventory, ends, now, days);
-    settle::settle_more(inventory, found, today)
+    overrides::apply_later(inventory, found, today)
 }
 
 /// Analyses an inventory. `today` (UTC) decides which waivers have expired.
@@ -86,7 +86,7 @@ pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
         keyed: &rules::symmetric::keyed_lines(inventory),
         today,
     });
-    let findings = settle::settle(inventory, found, today);
+    let findings = overrides::apply(inventory, found, today);
     Analysis {
         graph,
         proof,

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// Modules of the crate, lowest layer first. A module may use those of its own row and of the rows above it.
 const LAYERS: &[&[&str]] = &[
-    &["finding", "remote"],
+    &["secret", "digest", "finding", "remote"],
     &["inventory"],
     &["report", "trail"],
-    &["ntpconf"],
-    &["vault"],
+    &["media", "ntpconf", "ntpq"],
+    &["keygen", "vault"],
     &["mint"],
     &["plan"],
     &["rotate"],

@@ -4,7 +4,7 @@ use crate::cli::args::Format;
 use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
 use crate::finding::Severity;
-use crate::inventory::{MISTAKES, closest};
+use crate::inventory::{LOAD_ERRORS, closest};
 use crate::ntpq::{self, ErrorCode};
 use crate::report::{self, Screen};
 use crate::trail::catalogue;
@@ -76,7 +76,9 @@ pub fn run(args: &ExplainArgs, out: &mut Ui) -> Result<Answer, Failure> {
 }
 
 fn all() -> Vec<Topic> {
-    let mistakes = MISTAKES.iter().map(|&(code, why)| Topic::Mistake { code, why });
+    let mistakes = LOAD_ERRORS
+        .iter()
+        .map(|&(code, why)| Topic::Mistake { code, why });
     let errors = (101..=115).filter_map(error);
     RULES.iter().map(topic).chain(mistakes).chain(errors).collect()
 }
@@ -91,7 +93,7 @@ fn find(code: &str) -> Option<Topic> {
     rule(plain)
         .map(topic)
         .or_else(|| {
-            let mistake = MISTAKES.iter().find(|(code, _)| *code == plain);
+            let mistake = LOAD_ERRORS.iter().find(|(code, _)| *code == plain);
             mistake.map(|&(code, why)| Topic::Mistake { code, why })
         })
         .or_else(|| error(number(plain)?))
@@ -129,7 +131,7 @@ fn error(number: u16) -> Option<Topic> {
 fn unknown(code: &str) -> Failure {
     let codes = || {
         let rules = RULES.iter().map(|rule| rule.code);
-        rules.chain(MISTAKES.iter().map(|(code, _)| *code))
+        rules.chain(LOAD_ERRORS.iter().map(|(code, _)| *code))
     };
     let failure = Failure::new(format!("there is nothing called '{code}' to explain"));
     let failure = match (closest(code, codes()), code.parse::<u32>()) {

@@ -152,7 +152,7 @@ impl Resolver<'_> {
 
     /// The directory of an inventory file, which relative paths in it start from.
     pub fn directory(&self, source: SourceId) -> std::path::PathBuf {
-        directory(self.sources, source)
+        super::directory::of_file(self.sources, source)
     }
 
     /// Symmetric keys of the top level; those of groups are there already.
@@ -227,12 +227,4 @@ fn below(source: SourceId, base: &[Step], below: &[&str]) -> Place {
             .chain(below.iter().map(|&key| Step::from(key)))
             .collect(),
     )
-}
-
-/// The directory of an inventory file.
-pub fn directory(sources: &[crate::inventory::Source], source: SourceId) -> std::path::PathBuf {
-    let path = sources
-        .get(usize::from(source.0))
-        .and_then(|source| source.path.parent());
-    path.map(std::path::Path::to_owned).unwrap_or_default()
 }

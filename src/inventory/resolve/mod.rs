@@ -2,6 +2,7 @@
 
 mod associations;
 mod check;
+mod directory;
 mod groups;
 mod layer;
 mod rules;

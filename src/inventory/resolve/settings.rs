@@ -1,6 +1,6 @@
 //! Settings: what defaults, group and host say, the nearest first.
 
-use super::groups;
+use super::directory;
 use super::layer::{Layer, key_ids};
 use crate::finding::{Finding, SourceId, Step};
 use crate::inventory::defaults::Defaults;
@@ -132,7 +132,7 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         .find_map(|layer| Some((layer.raw.root.as_ref()?, layer.source)));
     let connection = connection(layers, sources);
     let root = root.map(|(root, source)| match connection {
-        Connection::Local => groups::directory(sources, source)
+        Connection::Local => directory::of_file(sources, source)
             .join(&**root)
             .to_string_lossy()
             .into(),
@@ -183,7 +183,8 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         cipher: or(text(|raw| raw.cipher.as_ref()), "aes-256-cbc"),
         dialect: find(layers, |raw| raw.dialect).unwrap_or(Dialect::Current),
         password_place: password.as_ref().map(|(_, layer)| layer.place(&["password"])),
-        password: password.map(|(raw, layer)| self::password(raw, &groups::directory(sources, layer.source))),
+        password: password
+            .map(|(raw, layer)| self::password(raw, &directory::of_file(sources, layer.source))),
         digest: text(|raw| raw.crypto.as_ref()?.digest.as_ref()),
         randfile: text(|raw| raw.crypto.as_ref()?.randfile.as_ref()),
         automax: find(layers, |raw| raw.automax).map(u32::from),
@@ -246,7 +247,7 @@ fn connection(layers: &[&Layer], sources: &[Source]) -> Connection {
     let text = |field: fn(&RawSsh) -> Option<&Box<str>>| said.iter().find_map(|(ssh, _)| field(ssh)).cloned();
     let file = |field: fn(&RawSsh) -> Option<&PathBuf>| {
         said.iter()
-            .find_map(|(ssh, source)| Some(local_file(field(ssh)?, &groups::directory(sources, *source))))
+            .find_map(|(ssh, source)| Some(local_file(field(ssh)?, &directory::of_file(sources, *source))))
     };
     Connection::Ssh(Ssh {
         user: text(|ssh| ssh.user.as_ref()),

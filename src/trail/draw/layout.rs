@@ -55,13 +55,13 @@ pub struct Layout {
 pub fn width(spot: &Spot) -> f64 {
     #[allow(clippy::cast_precision_loss)] // some dozen characters
     let letters = |text: &str| text.chars().count() as f64;
-    let name = letters(&super::mark::short(&spot.label)) * 7.6;
+    let name = letters(&super::label::short(&spot.label)) * 7.6;
     let signs = if spot.kind == Kind::Trusted || spot.clock {
         62.0
     } else {
         34.0
     };
-    let detail = letters(&super::mark::detail(spot)) * 5.9 + 30.0;
+    let detail = letters(&super::label::detail(spot)) * 5.9 + 30.0;
     (name + signs).max(detail).max(92.0)
 }
 

@@ -1,6 +1,7 @@
 //! The marks of the SVG: boxes of hosts and what is in them.
 
 use super::colour::Tone;
+use super::label::{detail, escaped, short};
 use super::layout::{BOX, Rect};
 use super::{Kind, Spot, Trouble};
 use std::fmt::Write;
@@ -80,23 +81,6 @@ pub(super) fn host(out: &mut String, spot: &Spot, rect: &Rect, tone: &Tone) {
     }
 }
 
-pub(super) fn detail(spot: &Spot) -> String {
-    let mut words = Vec::new();
-    if spot.hosts > 1 {
-        words.push(format!("{} hosts", spot.hosts));
-    }
-    if let Some(stratum) = spot.stratum {
-        words.push(format!("stratum {stratum}"));
-    }
-    if spot.kind == Kind::External {
-        words.push("outside".to_owned());
-    }
-    if spot.trouble == Trouble::NoTrail {
-        words.push("no trail".to_owned());
-    }
-    words.join(" · ")
-}
-
 pub(super) fn diamond(out: &mut String, x: f64, y: f64, colour: &str) {
     let _ = writeln!(
         out,
@@ -128,26 +112,4 @@ fn badge(out: &mut String, x: f64, y: f64, hosts: u64) {
         y - 8.5,
         y + 3.8
     );
-}
-
-/// A long name, shortened in the middle.
-pub(super) fn short(label: &str) -> String {
-    const MOST: usize = 38;
-    let letters: Vec<char> = label.chars().collect();
-    if letters.len() <= MOST {
-        return label.to_owned();
-    }
-    let (head, tail): (String, String) = (
-        letters[..MOST / 2].iter().collect(),
-        letters[letters.len() - MOST / 2 + 1..].iter().collect(),
-    );
-    format!("{head}…{tail}")
-}
-
-/// Text of an element.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

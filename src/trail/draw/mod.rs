@@ -3,6 +3,7 @@
 mod colour;
 mod dot;
 mod fold;
+mod label;
 mod layout;
 mod mark;
 mod mermaid;

@@ -1,8 +1,9 @@
 //! SVG that stands by itself: no script, no font, no Graphviz.
 
 use super::colour::Tone;
+use super::label::escaped;
 use super::layout::{BOX, Layout, Rect, layout};
-use super::mark::{FAINT, INK, RED, clock, diamond, escaped, host};
+use super::mark::{FAINT, INK, RED, clock, diamond, host};
 use super::route::{level, port, routed};
 use super::{Arrow, Picture, Style, Trouble};
 use std::fmt::Write;
