@@ -31,7 +31,7 @@ bench-push: setup-test ## Push to loopback hosts beside xargs, ssh, tar and Ansi
 	@sh scripts/bench-push.sh
 
 fmt: ## Format the sources
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 torture: setup-test ## Kill an apply at 200 random moments, and break hosts in every way (minutes)
 	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test torture -- --nocapture

@@ -2,11 +2,11 @@
 # Everything that must be clean before a change lands.
 set -eu
 cargo=${CARGO:-cargo}
-$cargo fmt --check
-$cargo clippy --locked --all-targets --quiet -- -D warnings
+$cargo fmt --all --check
+$cargo clippy --workspace --locked --all-targets --quiet -- -D warnings
 if $cargo deny --version >/dev/null 2>&1; then
     # The advisory database needs the network; the rest never does.
-    $cargo deny --offline check bans licenses sources
+    $cargo deny --offline --workspace check bans licenses sources
 else
     echo "cargo-deny is not installed: licences and sources were not checked (cargo install cargo-deny --locked)" >&2
     [ "${CI:-}" != true ] || [ "${KEYTRAIL_DENY:-}" != required ] || exit 1

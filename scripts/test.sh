@@ -6,5 +6,5 @@ cargo=${CARGO:-cargo}
 KEYTRAIL_TEST_DAEMONS=$(sh tests/tools/get-daemons.sh "${KEYTRAIL_TEST_DAEMONS:-target/test-daemons}")
 export KEYTRAIL_TEST_DAEMONS
 # Benches are compiled by `make lint` and run by `make bench`.
-$cargo test --locked --quiet --lib --bins --tests "$@"
-$cargo test --locked --quiet --doc
+$cargo test --workspace --locked --quiet --lib --bins --tests "$@"
+$cargo test --workspace --locked --quiet --doc

@@ -4,31 +4,7 @@
 //! the resolved inventory, and the lines are looked up only for the findings that are shown
 //! ([`crate::inventory::locate`]).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// How bad a finding is. Errors stop `plan` and `apply`; `check` exits 1 on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// Works today, but is likely not what is wanted.
-    Warning,
-    /// Cannot work, or is not safe.
-    Error,
-}
-
-impl Severity {
-    /// As findings write it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
+pub use keytrail_vocabulary::Severity;
 
 /// One of the files an inventory was read from: index into [`crate::inventory::Inventory::sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

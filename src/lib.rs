@@ -26,19 +26,29 @@
 pub mod apply;
 pub mod cli;
 pub mod demo;
-pub mod digest;
 pub mod export;
 pub mod finding;
 pub mod inventory;
-pub mod keygen;
-pub mod media;
 pub mod mint;
 pub mod ntpconf;
-pub mod ntpq;
 pub mod plan;
 pub mod remote;
 pub mod report;
 pub mod rotate;
-pub mod secret;
 pub mod trail;
 pub mod vault;
+
+pub use keytrail_keygen as keygen;
+pub use keytrail_media as media;
+pub use keytrail_ntpq as ntpq;
+pub use keytrail_vocabulary as vocabulary;
+
+/// How contents are named in the vault, in plans and on hosts.
+pub mod digest {
+    pub use keytrail_vocabulary::Digest;
+}
+
+/// Values that must never be shown.
+pub mod secret {
+    pub use keytrail_vocabulary::Secret;
+}

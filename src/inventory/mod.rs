@@ -5,7 +5,6 @@
 
 mod defaults;
 mod draft;
-mod key_type;
 mod load;
 mod load_errors;
 mod locate;
@@ -22,7 +21,7 @@ mod suggest;
 mod variables;
 mod yaml;
 
-pub use key_type::KeyType;
+pub use keytrail_vocabulary::KeyType;
 pub use load::{LoadFailure, load, load_str};
 pub use load_errors::LOAD_ERRORS;
 pub use locate::{Spot, locate};

@@ -7,9 +7,9 @@ use super::work::{Make, Recipe};
 use super::{Request, Revocations, State};
 use crate::digest::Digest;
 use crate::inventory::{Group, GroupId, HostId, IdentityScheme, Lifetime, Settings, SignKeyKind};
+use crate::media::KeyAlgorithm;
 use crate::media::certificate::Role;
 use crate::media::cipher::{Cipher, Protection};
-use crate::media::scheme::KeyAlgorithm;
 use crate::media::{Filestamp, GroupScheme, MediaKind, SignatureScheme};
 use crate::vault::{ArtifactKind, SecretKind, Snapshot};
 use std::collections::{BTreeSet, HashMap};
@@ -147,7 +147,7 @@ impl<'r, 's> Wants<'r, 's> {
         let scheme = match scheme.and_then(|scheme| scheme.with_key(algorithm)) {
             Ok(scheme) => scheme,
             Err(error) => {
-                decision.problems.push(Problem::media(name, &error));
+                decision.problems.push(Problem::media(name, &error.into()));
                 return None;
             }
         };
@@ -400,7 +400,7 @@ impl<'r> Crypto<'r> {
                 cipher,
             }),
             Err(error) => {
-                decision.problems.push(Problem::media(name, &error));
+                decision.problems.push(Problem::media(name, &error.into()));
                 None
             }
         }

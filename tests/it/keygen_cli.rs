@@ -332,3 +332,13 @@ fn the_manuals_long_names_are_known() {
     let compat = session.command("keygen --compat");
     assert!(String::from_utf8_lossy(&compat.stdout).contains("-e with -q"));
 }
+
+#[test]
+fn the_manual_shows_the_list_of_differences() {
+    let manual = include_str!("../../docs/keygen.md");
+    let list = keytrail::keygen::compat::markdown();
+    assert!(
+        manual.contains(&list),
+        "docs/keygen.md is behind; it should hold:\n{list}"
+    );
+}

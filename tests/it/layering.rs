@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// Modules of the crate, lowest layer first. A module may use those of its own row and of the rows above it.
 const LAYERS: &[&[&str]] = &[
-    &["secret", "digest", "finding", "remote"],
+    &["finding", "remote"],
     &["inventory"],
     &["report", "trail"],
-    &["media", "ntpconf", "ntpq"],
-    &["keygen", "vault"],
+    &["ntpconf"],
+    &["vault"],
     &["mint"],
     &["plan"],
     &["rotate"],

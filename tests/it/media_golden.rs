@@ -7,7 +7,7 @@ use keytrail::{
     digest::Digest,
     inventory::Implementation,
     media::{
-        Body, MediaFile, MediaKind, MediaName, ReadFile, SignatureScheme,
+        Body, KeyAlgorithm, MediaFile, MediaKind, MediaName, ReadFile, SignatureScheme,
         certificate::{Certificate, CertificateSpec, PublicKey, Role},
         file,
         host_key::SignKey,
@@ -15,7 +15,6 @@ use keytrail::{
         number::Number,
         pkcs8,
         private_key::PrivateKey,
-        scheme::KeyAlgorithm,
         symmetric::KeyType,
     },
 };

@@ -7,9 +7,10 @@ use crate::keygen::{
     self, Directory, Errors, Existing, Export, Generate, Note, Options, Outcome, Subject, compat, decide,
 };
 use crate::media::{
-    self, Dialect, GroupScheme, SignatureScheme, certificate::Role, cipher::Cipher, scheme::KeyAlgorithm,
+    self, Dialect, GroupScheme, KeyAlgorithm, SignatureScheme, certificate::Role, cipher::Cipher,
 };
 use crate::secret::Secret;
+use crate::vocabulary::Refused;
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -338,10 +339,10 @@ impl KeygenArgs {
     }
 }
 
-fn parsed<T: FromStr<Err = media::Error>>(text: Option<&str>, errors: &mut Vec<keygen::Error>) -> Option<T> {
+fn parsed<T: FromStr<Err = Refused>>(text: Option<&str>, errors: &mut Vec<keygen::Error>) -> Option<T> {
     text?
         .parse()
-        .map_err(|error: media::Error| errors.push(error.into()))
+        .map_err(|error: Refused| errors.push(error.into()))
         .ok()
 }
 

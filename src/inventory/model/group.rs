@@ -2,6 +2,7 @@
 
 use super::HostId;
 use crate::finding::{Place, SourceId, Step};
+pub use keytrail_vocabulary::IdentityScheme;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -87,47 +88,6 @@ impl Group {
     /// Whether its members are outside the fleet.
     pub fn is_external(&self) -> bool {
         self.external.is_some()
-    }
-}
-
-/// Identity schemes of Autokey (RFC 5906 section 6 and appendix B).
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum IdentityScheme {
-    /// Trusted certificate: the trail alone.
-    Tc,
-    /// Private certificate: one key and certificate copied to all members.
-    Pc,
-    /// Schnorr (Identify Friend or Foe).
-    Iff,
-    /// Guillou-Quisquater.
-    Gq,
-    /// Mu-Varadharajan.
-    Mv,
-}
-
-impl IdentityScheme {
-    /// As the field writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tc => "TC",
-            Self::Pc => "PC",
-            Self::Iff => "IFF",
-            Self::Gq => "GQ",
-            Self::Mv => "MV",
-        }
     }
 }
 

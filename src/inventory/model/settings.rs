@@ -1,6 +1,7 @@
 //! What `defaults`, groups and hosts set alike.
 
 use crate::finding::Place;
+pub use keytrail_vocabulary::{Dialect, Implementation};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,35 +27,6 @@ impl std::fmt::Debug for PasswordSource {
             Self::Literal(_) => f.write_str("Literal([redacted])"),
         }
     }
-}
-
-/// NTP implementations.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-pub enum Implementation {
-    /// The reference implementation, 4.2.8; the only one with Autokey.
-    #[serde(rename = "ntp.org")]
-    NtpOrg,
-    /// NTPsec: symmetric keys and NTS.
-    #[serde(rename = "ntpsec")]
-    Ntpsec,
-    /// chrony: symmetric keys and NTS.
-    #[serde(rename = "chrony")]
-    Chrony,
-    /// HP/VSI TCP/IP Services for OpenVMS.
-    #[serde(rename = "openvms")]
-    Openvms,
 }
 
 /// Everything that `defaults`, a group and a host may set; the nearest wins.
@@ -215,18 +187,6 @@ pub enum SignKeyKind {
     /// DSA: on OpenSSL 3 only for hosts that serve nobody (measured).
     #[serde(alias = "dsa")]
     Dsa,
-}
-
-/// Layouts of identity media.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// What the 4.2.8p15 daemon on OpenSSL 1.1 or later authenticates with.
-    Current,
-    /// What ntp-keygen 4.2.8 writes.
-    Documented,
 }
 
 /// How to reach a host.
