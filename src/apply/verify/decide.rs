@@ -69,6 +69,18 @@ fn same_run(first: &Verified, now: &Verified) -> bool {
     before.is_empty() || began_together || before.iter().any(|pid| now.daemon.processes.contains(pid))
 }
 
+/// It runs, but so far not for long enough to count as started.
+pub(super) fn too_young(what: &Verification, now: &Verified, run: Duration) -> PhaseError {
+    now.failed(
+        format!(
+            "{} has not run long enough to count as started: {} s by the host's clock",
+            program(what.implementation),
+            run.as_secs()
+        ),
+        &["the host is too busy, or its clock stands still: look at its load, and run the same command again".to_owned()],
+    )
+}
+
 /// The time for it is over.
 pub(super) fn too_long(now: &Verified, why: &str, limit: Duration) -> PhaseError {
     let worst = now

@@ -81,8 +81,9 @@ pub struct Promised {
 struct Pace {
     /// Time for a daemon to come up after its restart command has returned.
     start: Duration,
-    /// Time it must stay up to count as started: what ends a daemon at its start (a wrong password, a damaged key, a
-    /// port that is taken) does so within the first second (measured); the rest is margin for a slow machine.
+    /// Time it must have run to count as started, by the host's own measure: what ends a daemon at its start (a wrong
+    /// password, a damaged key, a port that is taken) does so within the first second (measured); the rest is margin for a
+    /// slow machine.
     settle: Duration,
     /// Between two looks at one that is not up yet.
     again: Duration,
@@ -99,7 +100,7 @@ impl Verification {
     pub fn longest(&self, level: Level) -> Duration {
         match level {
             Level::None => Duration::ZERO,
-            Level::Start => PACE.start + PACE.settle + 2 * ask::LIMIT,
+            Level::Start => PACE.start + 2 * PACE.settle + 2 * ask::LIMIT,
             Level::Auth => self.longest(Level::Start) + self.limit,
         }
     }
@@ -140,12 +141,27 @@ async fn verify_at(
     if let Some(error) = first.not_started(what) {
         return Err(error);
     }
-    sleep(pace.settle).await;
+    let since_restart = since.filter(|_| !first.not_restarted);
+    let first_clock = seen.clock;
+    sleep(
+        pace.settle
+            .saturating_sub(has_run(&seen, &first, since_restart, first_clock)),
+    )
+    .await;
     loop {
         seen = ask::ask(host, what, since).await?;
         let now = judge::judge(what, &seen, since);
         if let Some(error) = now.not_started(what).or_else(|| settled(what, &first, &now)) {
             return Err(error);
+        }
+        // A busy host may have given its daemon less time than passed here.
+        let run = has_run(&seen, &now, since_restart, first_clock);
+        if run < pace.settle {
+            if begun.elapsed() > pace.start + 2 * pace.settle {
+                return Err(decide::too_young(what, &now, run));
+            }
+            sleep(pace.again).await;
+            continue;
         }
         match decide(&now, level) {
             Decision::Met => return Ok(now),
@@ -156,6 +172,13 @@ async fn verify_at(
             Decision::Wait(_) => sleep(pause(what)).await,
         }
     }
+}
+
+/// How long a daemon has run by its host's measure: from its own start, where it was restarted and that is known, else from
+/// the first look at it, at `first_clock` on the host.
+fn has_run(seen: &ask::Seen, judged: &Verified, restart: Option<i64>, first_clock: i64) -> Duration {
+    let start = restart.and(judged.daemon.started).unwrap_or(first_clock);
+    Duration::from_secs(u64::try_from(seen.clock - start).unwrap_or(0))
 }
 
 /// Time between two looks: something may have changed with every poll.

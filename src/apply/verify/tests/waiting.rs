@@ -125,6 +125,44 @@ async fn one_that_ends_within_the_settle_time_has_not() {
 }
 
 #[tokio::test]
+async fn the_settle_time_is_the_hosts_own() {
+    let pace = Pace {
+        settle: Duration::from_secs(1),
+        ..PACE
+    };
+    let look = |age: i64, after: i64| {
+        let mut look = seen("ok-iff");
+        process(&mut look, 42, age);
+        look.clock += after;
+        look
+    };
+    let start = Some(look(0, 0).clock - 1);
+    // More time passed here than the daemon was given.
+    let host = Answers::new([look(0, 0), look(0, 0), look(0, 0), look(1, 1)]);
+    let verified = verify_at(pace, &host, &mid(), Level::Start, start).await.unwrap();
+    assert_eq!(verified.daemon.started, Some(look(1, 1).clock - 1));
+    assert_eq!(host.0.lock().unwrap().len(), 1, "it was looked at to the end");
+    // One that nobody sees as a process counts from the first look.
+    let unseen = |after: i64| {
+        let mut look = look(0, after);
+        look.processes.clear();
+        look
+    };
+    let host = Answers::new([unseen(0), unseen(0), unseen(1)]);
+    assert!(verify_at(pace, &host, &mid(), Level::Start, None).await.is_ok());
+    assert_eq!(host.0.lock().unwrap().len(), 1);
+    let (told, help) = message(
+        &verify_at(pace, &Answers::new([unseen(0)]), &mid(), Level::Start, None)
+            .await
+            .unwrap_err(),
+    );
+    assert!(
+        told.contains("0 s by the host's clock") && help.contains("busy"),
+        "{told}: {help}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_waited_for() {
     let mut what = mid();
     what.limit = Duration::from_secs(60);
