@@ -3,9 +3,6 @@
 use super::{Context, RULES, Rule, sample, why};
 use crate::finding::{Finding, Severity};
 
-/// Codes that other parts of keytrail report.
-const ELSEWHERE: [&str; 1] = ["expiring"];
-
 pub(super) const RULE: Rule = Rule {
     code: "finding-unknown",
     severity: Severity::Warning,
@@ -19,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
-    let known = || RULES.iter().map(|rule| rule.code).chain(ELSEWHERE);
+    let known = || RULES.iter().map(|rule| rule.code);
     for rule in &context.inventory.findings {
         if known().any(|code| *code == *rule.code) {
             continue;

@@ -53,13 +53,13 @@ fn leaving(context: &Context<'_>, found: &mut Vec<Finding>) {
             foreign: false,
         };
         let mut crossing = None;
-        for (line, server, edge) in graph.lines(node).filter(|(_, _, edge)| edge.role == Role::Trail) {
+        for (line, server, _) in graph.lines(node).filter(|(_, _, edge)| edge.role == Role::Trail) {
             if graph.group(inventory, server) == Some(group) {
                 let above = ends[server.index()];
                 let trusted = graph.member(server).trusted;
                 mine.own |= trusted || above.own;
                 mine.foreign |= !trusted && above.foreign;
-            } else if edge.role == Role::Trail {
+            } else {
                 mine.foreign = true;
                 crossing.get_or_insert((line, server));
             }
