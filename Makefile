@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ROOT := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
 
-.PHONY: help demo test lint bench bench-push torture setup setup-test fmt deb pages
+.PHONY: help demo test test-long lint bench bench-push torture setup setup-test fmt deb pages
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,8 +17,11 @@ setup-test: ## Install what the tests need as well
 demo: setup ## Provision the sample fleet on throw-away hosts of this machine
 	$(CARGO) run --quiet --locked -- demo
 
-test: setup-test ## Run every test
+test: setup-test ## Run the tests that every change must pass
 	sh scripts/test.sh
+
+test-long: setup-test ## Run what takes longer (up to 40 minutes)
+	sh scripts/test-long.sh
 
 lint: setup ## rustfmt, clippy, cargo-deny, shellcheck
 	sh scripts/lint.sh

@@ -1,5 +1,6 @@
 //! The ntp.org daemon itself, the only one with Autokey, on what the program provisioned: it is in no package registry
-//! any more, so this runs where `KEYTRAIL_NTPD` names an installation of 4.2.8 (`sbin/ntpd`, `bin/ntpq`), as root.
+//! any more, so these are the only tests that are ignored unless they are asked for: as root, with `KEYTRAIL_NTPD` for the prefix
+//! of an installation of 4.2.8 (`sbin/ntpd`, `bin/ntpq`). They take half an hour.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -18,16 +19,10 @@ fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Where the daemon is installed; says so loudly where nobody said.
-fn daemon() -> Option<PathBuf> {
-    let Some(prefix) = std::env::var_os("KEYTRAIL_NTPD").map(PathBuf::from) else {
-        say(
-            "\n*** NOT RUN: the interop suite. No real Autokey daemon has judged the media of this build.\n\
-             *** That is no failure: ntp.org's ntpd 4.2.8 is in no package registry. Build it, then say where it is:\n\
-             ***     KEYTRAIL_NTPD=/usr/local cargo test --test interop      (as root; takes half an hour)\n\n",
-        );
-        return None;
-    };
+/// Where the daemon is installed.
+fn daemon() -> PathBuf {
+    let prefix = std::env::var_os("KEYTRAIL_NTPD").map(PathBuf::from);
+    let prefix = prefix.expect("KEYTRAIL_NTPD: the prefix of an installed ntp.org ntpd 4.2.8");
     for program in ["sbin/ntpd", "bin/ntpq"] {
         assert!(
             prefix.join(program).is_file(),
@@ -35,12 +30,13 @@ fn daemon() -> Option<PathBuf> {
             prefix.display()
         );
     }
-    Some(prefix)
+    prefix
 }
 
 #[test]
-fn every_scheme_authenticates_on_the_real_daemon_or_stderr_says_that_there_is_none() {
-    let Some(prefix) = daemon() else { return };
+#[ignore = "needs ntp.org's ntpd, which is in no package registry: as root, KEYTRAIL_NTPD=PREFIX cargo test --test interop -- --ignored"]
+fn every_scheme_authenticates_on_the_real_daemon() {
+    let prefix = daemon();
     let fleet = Fleet::new(&prefix, SCHEMES);
     run(&fleet, &["apply"], 15, "provisioned");
     renew(&fleet);
@@ -51,8 +47,9 @@ fn every_scheme_authenticates_on_the_real_daemon_or_stderr_says_that_there_is_no
 }
 
 #[test]
+#[ignore = "needs ntp.org's ntpd, which is in no package registry: as root, KEYTRAIL_NTPD=PREFIX cargo test --test interop -- --ignored"]
 fn what_is_shared_changes_and_clients_are_shut_out_on_the_real_daemon() {
-    let Some(prefix) = daemon() else { return };
+    let prefix = daemon();
     let fleet = Fleet::new(&prefix, &["pc", "iff", "mv"]);
     run(&fleet, &["apply"], 9, "provisioned");
     revoke(&fleet);
@@ -61,16 +58,18 @@ fn what_is_shared_changes_and_clients_are_shut_out_on_the_real_daemon() {
 }
 
 #[test]
+#[ignore = "needs ntp.org's ntpd, which is in no package registry: as root, KEYTRAIL_NTPD=PREFIX cargo test --test interop -- --ignored"]
 fn identity_keys_change_without_a_gap_on_the_real_daemon() {
-    let Some(prefix) = daemon() else { return };
+    let prefix = daemon();
     for scheme in ["iff", "mv", "gq"] {
         without_a_gap::rotate(&prefix, scheme);
     }
 }
 
 #[test]
+#[ignore = "needs ntp.org's ntpd, which is in no package registry: as root, KEYTRAIL_NTPD=PREFIX cargo test --test interop -- --ignored"]
 fn symmetric_keys_change_while_the_real_daemon_runs() {
-    let Some(prefix) = daemon() else { return };
+    let prefix = daemon();
     keys::rotate(&prefix);
 }
 

@@ -34,6 +34,7 @@ mod plan;
 mod readme;
 mod schema;
 mod templates;
+mod test_layout;
 mod vault_cli;
 mod vault_copies;
 mod vault_crash;

@@ -51,16 +51,13 @@ fn the_fleet_at_a_glance() {
         "{said}"
     );
     assert!(said.contains("2 in trouble"), "{said}");
-    let first = said
-        .lines()
-        .position(|line| line.trim_start().starts_with("leaf03"));
-    let second = said
-        .lines()
-        .position(|line| line.trim_start().starts_with("leaf02"));
-    let rest = said
-        .lines()
-        .position(|line| line.trim_start().starts_with("mort"));
-    assert!(first < second && second < rest, "the worst first: {said}");
+    let at = |host: &str| {
+        said.lines()
+            .position(|line| line.trim_start().starts_with(host))
+            .unwrap_or_else(|| panic!("{host} is not listed: {said}"))
+    };
+    assert!(at("leaf03") < at("leaf02"), "the worst first: {said}");
+    assert!(at("leaf02") < at("mort"), "the worst first: {said}");
 
     // From the vault alone nothing of that is known.
     let (status, said) = site.keytrail("status", &["--offline"]);

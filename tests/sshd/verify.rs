@@ -49,7 +49,11 @@ fn what_is_wrong_is_told_with_what_to_do() {
         for word in words {
             assert!(said.contains(word), "{state}: {word:?} is not said: {said}");
         }
-        assert!(said.find("mid ") < said.find("th "), "the worst first: {said}");
+        let at = |host: &str| {
+            said.find(host)
+                .unwrap_or_else(|| panic!("{host} is not listed: {said}"))
+        };
+        assert!(at("mid ") < at("th "), "the worst first: {said}");
     }
 }
 

@@ -235,15 +235,16 @@ const BREAKAGES: &[Breakage] = &[
 
 /// Programs `daemon SECONDS`, a daemon that lives so long, and `ntpq`, which asks it.
 pub fn mortal_daemon(lab: &Lab) {
-    let alive = lab.dir.path().join("alive").display().to_string();
+    // It ends by the clock: a process that had to end it would itself have to wait for a processor.
+    let until = lab.dir.path().join("alive-until").display().to_string();
     lab.program(
         "daemon",
-        &format!("#!/bin/sh\ntouch {alive}\n(sleep $1; rm -f {alive}) >/dev/null 2>&1 &\n"),
+        &format!("#!/bin/sh\necho $(($(date +%s) + $1)) >{until}\n"),
     );
     lab.program(
         "ntpq",
         &format!(
-            "#!/bin/sh\n[ -e {alive} ] || {{ echo 'ntpq: read: Connection refused'; exit 1; }}\n\
+            "#!/bin/sh\n[ \"$(date +%s)\" -lt \"$(cat {until} 2>/dev/null || echo 0)\" ] || {{ echo 'ntpq: read: Connection refused'; exit 1; }}\n\
              case \"$*\" in *' as '*) echo \"No association ID's returned\" ;;\n\
              *) echo 'version=\"ntpd 4.2.8p15\", leap=00, stratum=3' ;; esac\n"
         ),
