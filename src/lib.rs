@@ -31,6 +31,7 @@ pub mod finding;
 pub mod inventory;
 pub mod mint;
 pub mod ntpconf;
+pub mod ops;
 pub mod plan;
 pub mod remote;
 pub mod report;

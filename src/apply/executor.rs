@@ -7,7 +7,8 @@ use super::report::{Outcome, Report};
 use super::run::{Allowed, Named, Run};
 use super::unlock::unlock;
 use super::{
-    Connect, ContentSource, Fleet, HostWork, Judge, NotReady, Phase, PhaseError, Rollout, Site, Terms, stage,
+    Connect, ConnectionPool, ContentSource, HostWork, Judge, NotReady, Phase, PhaseError, Rollout, Site,
+    Terms, stage,
 };
 use crate::plan::order::Batch;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -30,7 +31,7 @@ pub struct Job<R> {
 /// Runs a job. Nothing is activated anywhere before everything is staged everywhere; when more hosts have failed
 /// than are allowed to, no other host is begun. Hosts in flight always finish their phase.
 pub async fn apply<C: Connect>(
-    fleet: &Arc<Fleet<C>>,
+    fleet: &Arc<ConnectionPool<C>>,
     job: Job<C::Remote>,
     progress: Arc<dyn Progress>,
     cancel: &Cancel,

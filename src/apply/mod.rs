@@ -13,9 +13,9 @@
 //! Nothing here prints: [`Progress`] hears what happens, and [`Report`] says how every host ended.
 
 mod activate;
+mod connection_pool;
 mod contact;
 mod executor;
-mod fleet;
 mod host_keys;
 mod observe;
 mod payload;
@@ -31,16 +31,16 @@ mod stage;
 mod unlock;
 pub mod verify;
 
+pub use connection_pool::{ConnectionPool, Limits};
 pub use contact::{Connect, InventoryConnect};
 pub use executor::{Job, apply};
-pub use fleet::{Fleet, Limits};
 pub use host_keys::presented;
 pub use observe::Look;
 pub use phase::{Phase, PhaseError};
 pub use pool::Cancel;
 pub use progress::{Event, Progress, Silent};
-pub use report::{Outcome, Report};
-pub use rollback::{Back, Target, rollback};
+pub use report::{Outcome, Report, restarted_because};
+pub use rollback::{Back, RollbackJob, Target, rollback};
 pub use rollout::{HostLock, Judge, Judgement, NotReady, Rollout, Terms, Trusting, Unready};
 pub use unlock::unlock;
 

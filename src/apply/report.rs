@@ -1,6 +1,7 @@
 //! How every host ended.
 
 use super::{Phase, PhaseError};
+use crate::ntpconf::printable;
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -116,6 +117,12 @@ impl Outcome {
     }
 }
 
+/// Why a host was restarted after all, in words.
+pub fn restarted_because(why: &str) -> String {
+    let why = printable(&why.split_whitespace().collect::<Vec<_>>().join(" "));
+    format!("its daemon was restarted, for it could not be told while it ran: {why}")
+}
+
 /// How all hosts ended, in the plan's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -129,6 +136,38 @@ impl Report {
     /// Whether every host is as it should be: exit status 0, else 1.
     pub fn is_good(&self) -> bool {
         self.hosts.values().all(Outcome::is_good)
+    }
+
+    /// How many hosts ended how: `7 changed, 1 rolled back`.
+    pub fn counts(&self) -> String {
+        let mut counts = [0_usize; 7];
+        for outcome in self.hosts.values() {
+            counts[match outcome {
+                Outcome::Changed { .. } => 0,
+                Outcome::Unchanged => 1,
+                Outcome::Failed { .. } => 2,
+                Outcome::RolledBack { .. } => 3,
+                Outcome::Unreachable { .. } => 4,
+                Outcome::NotReady { .. } => 5,
+                Outcome::NotReached { .. } => 6,
+            }] += 1;
+        }
+        let words = [
+            "changed",
+            "unchanged",
+            "failed",
+            "rolled back",
+            "unreachable",
+            "not ready",
+            "not reached",
+        ];
+        let parts: Vec<String> = counts
+            .iter()
+            .zip(words)
+            .filter(|(count, _)| **count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        parts.join(", ")
     }
 
     /// Whether no host was changed.

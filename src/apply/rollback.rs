@@ -5,7 +5,9 @@ use super::payload::{Payload, Prelude, Sent};
 use super::phase::{failure, garbled};
 use super::pool::Cancel;
 use super::run::{Allowed, Named, Run};
-use super::{Connect, Fleet, Judge, Outcome, Phase, PhaseError, Progress, Report, Rollout, Site, Terms};
+use super::{
+    Connect, ConnectionPool, Judge, Outcome, Phase, PhaseError, Progress, Report, Rollout, Site, Terms,
+};
 use crate::plan::SwitchRecord;
 use crate::remote::Remote;
 use std::collections::HashMap;
@@ -73,23 +75,37 @@ impl Named for Back {
     }
 }
 
-/// Takes hosts back, batch by batch as the rollout says, and has a judge look at each. With `force`, also over files
-/// that somebody changed by hand since.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "a job of its own would hold the same once"
-)]
+/// Everything there is to take back.
+pub struct RollbackJob<R> {
+    /// The hosts.
+    pub hosts: Vec<Back>,
+    /// How far back.
+    pub target: Target,
+    /// Also over files that somebody changed by hand since.
+    pub force: bool,
+    /// What hosts are told of the run.
+    pub terms: Terms,
+    /// In which order, and how much trouble is borne.
+    pub rollout: Rollout,
+    /// Who says whether a host is well.
+    pub judge: Arc<dyn Judge<R>>,
+}
+
+/// Takes hosts back, batch by batch as the rollout says, and has a judge look at each.
 pub async fn rollback<C: Connect>(
-    fleet: &Arc<Fleet<C>>,
-    hosts: Vec<Back>,
-    target: &Target,
-    force: bool,
-    terms: &Terms,
-    rollout: Rollout,
-    judge: Arc<dyn Judge<C::Remote>>,
+    fleet: &Arc<ConnectionPool<C>>,
+    job: RollbackJob<C::Remote>,
     progress: Arc<dyn Progress>,
     cancel: &Cancel,
 ) -> Report {
+    let RollbackJob {
+        hosts,
+        target,
+        force,
+        terms,
+        rollout,
+        judge,
+    } = job;
     let mut run = Run::new(fleet, progress, cancel);
     for back in &hosts {
         run.expect(&back.host, true);
@@ -99,7 +115,7 @@ pub async fn rollback<C: Connect>(
         .map(|back| (back.host.clone(), Arc::new(back)))
         .collect();
     let allowed = Allowed::new(rollout.max_fail);
-    let (terms, target) = (Arc::new(terms.clone()), target.line());
+    let (terms, target) = (Arc::new(terms), target.line());
     let mut stopped = Ok(());
     for batch in rollout.batches {
         let work = batch.hosts.iter().filter_map(|name| hosts.get(name).cloned());

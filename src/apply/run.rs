@@ -4,7 +4,7 @@ use super::activate::Activated;
 use super::pool::{Cancel, Seat, each};
 use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
-use super::{Connect, Fleet, Phase, PhaseError};
+use super::{Connect, ConnectionPool, Phase, PhaseError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,7 +52,7 @@ impl Allowed {
 
 /// A run under way: who is worked on, and how hosts have ended.
 pub(super) struct Run<C: Connect> {
-    pub(super) fleet: Arc<Fleet<C>>,
+    pub(super) fleet: Arc<ConnectionPool<C>>,
     pub(super) progress: Arc<dyn Progress>,
     cancel: Cancel,
     report: Report,
@@ -66,7 +66,7 @@ pub(super) trait Named: Send + Sync + 'static {
 }
 
 impl<C: Connect> Run<C> {
-    pub(super) fn new(fleet: &Arc<Fleet<C>>, progress: Arc<dyn Progress>, cancel: &Cancel) -> Self {
+    pub(super) fn new(fleet: &Arc<ConnectionPool<C>>, progress: Arc<dyn Progress>, cancel: &Cancel) -> Self {
         Self {
             fleet: Arc::clone(fleet),
             progress,
@@ -113,7 +113,7 @@ impl<C: Connect> Run<C> {
         wave: Option<u32>,
         hosts: Vec<Arc<W>>,
         allowed: &Allowed,
-        run: impl Fn(Arc<Fleet<C>>, Arc<W>, Arc<Seat>) -> F + Clone + Send + Sync + 'static,
+        run: impl Fn(Arc<ConnectionPool<C>>, Arc<W>, Arc<Seat>) -> F + Clone + Send + Sync + 'static,
     ) -> Vec<(Arc<W>, Result<Activated, PhaseError>)>
     where
         F: Future<Output = Result<Activated, PhaseError>> + Send,

@@ -5,7 +5,7 @@ use super::phase::{failure, garbled};
 use super::pool::Cancel;
 use super::reply::Reply;
 use super::run::{Allowed, Named, Run};
-use super::{Connect, Fleet, Outcome, Phase, PhaseError, Progress, Report, Site, Terms};
+use super::{Connect, ConnectionPool, Outcome, Phase, PhaseError, Progress, Report, Site, Terms};
 use crate::remote::{Facts, Remote, Script};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ impl Named for Locked {
 /// Takes away the locks of the run that `terms` speak of, or with `force` anybody's. Says how hosts ended, and whose
 /// the locks were.
 pub async fn unlock<C: Connect>(
-    fleet: &Arc<Fleet<C>>,
+    fleet: &Arc<ConnectionPool<C>>,
     sites: Vec<(String, Site)>,
     terms: &Terms,
     force: bool,

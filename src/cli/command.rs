@@ -1,6 +1,6 @@
 //! The command line as a whole: its verbs, and which function carries out each.
 
-use crate::cli::args::Color;
+use crate::cli::args::{Color, Format};
 use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
 use crate::cli::verbs::{
@@ -100,6 +100,24 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// The form of its answer, in which it also says what is wrong with an inventory.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Plan(args) => args.format,
+            Self::Apply(args) => args.format,
+            Self::Rollback(args) => args.format,
+            Self::Verify(args) => args.format,
+            Self::Unlock(args) => args.format,
+            Self::Hostkeys(args) => args.format,
+            Self::Trail(args) => args.format,
+            Self::Renew(args) => args.change.format,
+            Self::Rotate(args) => args.change.format,
+            Self::Revoke(args) => args.change.format,
+            Self::Unrevoke(args) => args.change.format,
+            _ => Format::Text,
+        }
+    }
+
     /// Carries it out.
     pub fn run(&self, out: &mut Ui) -> Result<Answer, Failure> {
         match self {

@@ -1,5 +1,7 @@
 //! What a verb answers, and why it could not run: what becomes the exit status.
 
+use crate::ops::Error;
+use crate::vault;
 use std::fmt;
 
 /// What a verb answers, as exit status.
@@ -13,82 +15,70 @@ pub enum Answer {
     Unusable,
 }
 
-/// Why a verb could not run: exit status 2.
+impl From<bool> for Answer {
+    fn from(good: bool) -> Self {
+        if good { Self::Yes } else { Self::No }
+    }
+}
+
+/// Why a verb did not come to an answer.
 #[derive(Debug)]
-pub struct Failure {
-    /// What could not be done.
-    what: String,
-    /// Why, outermost cause first.
-    why: Vec<String>,
-    /// What to do now.
-    help: Vec<String>,
-    /// Whoever read the output has seen enough (`keytrail … | head`): nothing to say, and no fault.
-    enough: bool,
+pub enum Failure {
+    /// Whoever read the output has seen enough (`keytrail … | head`): nothing to say, and no fault. A failure and no exit on the
+    /// spot, so that what is temporary is cleaned up.
+    Enough,
+    /// It could not be carried out.
+    Error(Error),
 }
 
 impl Failure {
     /// What could not be done, without a cause yet.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            why: Vec::new(),
-            help: Vec::new(),
-            enough: false,
-        }
+        Self::Error(Error::new(what))
     }
 
-    /// Nobody reads the output any more. A failure and no exit on the spot, so that what is temporary is cleaned up.
-    pub fn enough() -> Self {
-        Self {
-            enough: true,
-            ..Self::new("nobody reads the output any more")
-        }
-    }
-
-    /// Whether nobody reads the output any more.
-    pub fn is_enough(&self) -> bool {
-        self.enough
+    /// Something the vault could not do.
+    pub fn vault(what: &str, error: &vault::Error) -> Self {
+        Self::Error(Error::vault(what, error))
     }
 
     /// Adds an error and everything it stems from.
     #[must_use]
-    pub fn because(mut self, error: &dyn std::error::Error) -> Self {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some libraries repeat their source in their own text.
-            if !self.why.last().is_some_and(|outer| outer.contains(&text)) {
-                self.why.push(text);
-            }
-            cause = error.source();
-        }
-        self
+    pub fn because(self, error: &dyn std::error::Error) -> Self {
+        self.with(|failed| failed.because(error))
     }
 
     /// Adds a reason.
     #[must_use]
-    pub fn why(mut self, text: impl Into<String>) -> Self {
-        self.why.push(text.into());
-        self
+    pub fn why(self, text: impl Into<String>) -> Self {
+        self.with(|failed| failed.why(text))
     }
 
     /// Adds advice.
     #[must_use]
-    pub fn help(mut self, text: impl Into<String>) -> Self {
-        self.help.push(text.into());
-        self
+    pub fn help(self, text: impl Into<String>) -> Self {
+        self.with(|failed| failed.help(text))
+    }
+
+    fn with(self, more: impl FnOnce(Error) -> Error) -> Self {
+        match self {
+            Self::Enough => Self::Enough,
+            Self::Error(error) => Self::Error(more(error)),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.what)?;
-        for why in &self.why {
-            write!(f, "\n  because: {why}")?;
+        match self {
+            Self::Enough => f.write_str("nobody reads the output any more"),
+            Self::Error(error) => error.fmt(f),
         }
-        for help in &self.help {
-            write!(f, "\n  help: {help}")?;
-        }
-        Ok(())
     }
 }

@@ -6,35 +6,21 @@
 mod args;
 mod command;
 mod exit;
-mod fleet;
-mod given;
-mod handover;
-mod hold;
-mod journal;
-mod load;
 mod passphrase;
-mod passwords;
-mod planning;
 mod progress;
-mod readiness;
-mod reident;
-mod rekey;
-mod rotating;
+mod refusal;
+mod rotation;
 mod runtime;
-mod shown;
-mod steps;
-mod stored;
+mod secret_input;
+mod setup;
 mod ui;
 mod vault_key;
 mod verbs;
 mod view;
-mod watch;
-mod when;
-mod whole;
 
 pub use command::Cli;
 
-use exit::Answer;
+use exit::{Answer, Failure};
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -45,14 +31,10 @@ pub fn run(cli: &Cli) -> ExitCode {
     start_log(cli.verbose);
     let mut out = Ui::new(cli.color, cli.quiet);
     match cli.verb.run(&mut out) {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::Yes) | Err(Failure::Enough) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::Unusable) => ExitCode::from(2),
-        Err(failure) if failure.is_enough() => ExitCode::SUCCESS,
-        Err(failure) => {
-            out.failure(&failure);
-            ExitCode::from(2)
-        }
+        Err(Failure::Error(error)) => refusal::say(&error, cli.verb.format(), &mut out),
     }
 }
 

@@ -1,17 +1,17 @@
 //! Asking a person for a passphrase on the terminal, unseen.
 
-use crate::cli::exit::Failure;
+use crate::ops::{Error, Result};
 use crate::secret::Secret;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read as _, Write as _};
 
 /// What was typed; `None` if there is no terminal.
-pub fn ask(prompt: &str) -> Result<Option<Secret>, Failure> {
+pub fn ask(prompt: &str) -> Result<Option<Secret>> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         return Ok(None);
     };
-    let failed = |error: std::io::Error| Failure::new("cannot ask for the passphrase").because(&error);
+    let failed = |error: std::io::Error| Error::new("cannot ask for the passphrase").because(&error);
     let quiet = Quiet::new(&terminal).map_err(failed)?;
     (&terminal).write_all(prompt.as_bytes()).map_err(failed)?;
     let typed = line(&mut BufReader::new(&terminal).bytes().map_while(Result::ok));
@@ -19,7 +19,7 @@ pub fn ask(prompt: &str) -> Result<Option<Secret>, Failure> {
     drop(quiet);
     match typed {
         Some(typed) => Ok(Some(typed)),
-        None => Err(Failure::new("no passphrase was given; nothing was changed")),
+        None => Err(Error::new("no passphrase was given; nothing was changed")),
     }
 }
 

@@ -5,6 +5,9 @@
 
 use crate::apply::{Event, Phase};
 use crate::cli::ui::{Ui, tame};
+use crate::cli::view::notice::{self, Weight};
+use crate::ops::{Notice, Observer};
+use crate::report::Screen;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -17,8 +20,9 @@ const LINES: usize = 12;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Shows what goes on.
-pub struct Progress {
+pub struct Console {
     state: Mutex<State>,
+    screen: Screen,
 }
 
 enum State {
@@ -42,7 +46,7 @@ struct Bars {
     hosts: HashMap<String, ProgressBar>,
 }
 
-impl Progress {
+impl Console {
     /// As the output wants it.
     pub fn new(out: &Ui) -> Self {
         let state = if out.quiet() {
@@ -64,11 +68,12 @@ impl Progress {
         };
         Self {
             state: Mutex::new(state),
+            screen: out.stderr_screen(),
         }
     }
 
     /// A piece of work begins that has `of` parts.
-    pub fn begin(&self, what: &str, of: usize) {
+    fn begin(&self, what: &str, of: usize) {
         match &mut *self.lock() {
             State::Silent => {}
             State::Lines(lines) => {
@@ -95,7 +100,7 @@ impl Progress {
     }
 
     /// A part is worked on.
-    pub fn start(&self, part: &str, doing: &str) {
+    fn start(&self, part: &str, doing: &str) {
         if let State::Bars(bars) = &mut *self.lock()
             && bars.hosts.len() < LINES
         {
@@ -109,7 +114,7 @@ impl Progress {
     }
 
     /// A part is done, or failed for a reason that is worth a line at once.
-    pub fn end(&self, part: &str, failed: Option<&str>) {
+    fn end(&self, part: &str, failed: Option<&str>) {
         match &mut *self.lock() {
             State::Silent => {}
             State::Lines(lines) => {
@@ -136,10 +141,10 @@ impl Progress {
     }
 
     /// A word between.
-    pub fn word(&self, text: &str) {
+    fn word(&self, weight: Weight, text: &str) {
         match &*self.lock() {
-            State::Silent => {}
-            State::Lines(_) => say(text),
+            State::Silent if weight == Weight::Note => {}
+            State::Silent | State::Lines(_) => say(text),
             State::Bars(bars) => {
                 let _ = bars.all.println(tame(text));
             }
@@ -147,7 +152,7 @@ impl Progress {
     }
 
     /// Takes all bars away, before results are printed.
-    pub fn finish(&self) {
+    fn finish(&self) {
         if let State::Bars(bars) = &mut *self.lock() {
             bars.clear();
         }
@@ -167,15 +172,32 @@ impl Bars {
     }
 }
 
-impl crate::apply::Progress for Progress {
-    fn event(&self, event: Event<'_>) {
+impl Observer for Console {
+    fn notice(&self, notice: Notice<'_>) {
+        match notice {
+            Notice::MintingBegan { parts } => self.begin("minting", parts),
+            Notice::MintingDone { owner } => self.end(owner, None),
+            Notice::Began { what, of } => self.begin(what, of),
+            Notice::Done { part } => self.end(part, None),
+            Notice::Ended => self.finish(),
+            Notice::Host(event) => self.host(&event),
+            other => {
+                let (weight, text) = notice::text(&other, self.screen);
+                self.word(weight, &text);
+            }
+        }
+    }
+}
+
+impl Console {
+    fn host(&self, event: &Event<'_>) {
         match event {
             Event::Began { phase, wave, hosts } => match wave {
                 // Waves are counted from 1 for people, as in the plan.
-                Some(wave) => self.begin(&format!("wave {}", wave + 1), hosts),
-                None => self.begin(doing(phase), hosts),
+                Some(wave) => self.begin(&format!("wave {}", wave + 1), *hosts),
+                None => self.begin(doing(*phase), *hosts),
             },
-            Event::Started { host, phase } => self.start(host, doing(phase)),
+            Event::Started { host, phase } => self.start(host, doing(*phase)),
             // What could not be looked at is said in full right after.
             Event::Ended {
                 host,
@@ -184,23 +206,14 @@ impl crate::apply::Progress for Progress {
             } => self.end(host, None),
             Event::Ended { host, error, .. } => self.end(host, error.map(ToString::to_string).as_deref()),
             Event::Settled { .. } => {}
-            Event::Stopped { hosts, why } => {
-                self.word(&format!(
+            Event::Stopped { hosts, why } => self.word(
+                Weight::Note,
+                &format!(
                     "stopping, {hosts} host{} left as before: {why}",
-                    if hosts == 1 { "" } else { "s" }
-                ));
-            }
+                    if *hosts == 1 { "" } else { "s" }
+                ),
+            ),
         }
-    }
-}
-
-impl crate::mint::Progress for Progress {
-    fn start(&self, steps: usize) {
-        self.begin("minting", steps);
-    }
-
-    fn done(&self, owner: &str) {
-        self.end(owner, None);
     }
 }
 

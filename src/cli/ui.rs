@@ -3,6 +3,7 @@
 use crate::cli::args::{Color, Format};
 use crate::cli::exit::Failure;
 use crate::ntpconf::printable;
+use crate::ops::Error;
 use crate::report::Screen;
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
@@ -101,7 +102,7 @@ impl Ui {
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::enough()),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::Enough),
             Err(error) => Err(Failure::new("cannot write to standard output").because(&error)),
             Ok(()) => Ok(()),
         }
@@ -115,7 +116,7 @@ impl Ui {
     }
 
     /// Why the verb could not run.
-    pub fn failure(&self, failure: &Failure) {
+    pub fn failure(&self, failure: &Error) {
         let (on, off) = if self.stderr_color {
             ("\u{1b}[1;31m", "\u{1b}[0m")
         } else {
@@ -171,15 +172,6 @@ fn colour(text: &str) -> Option<usize> {
 fn columns(stream: &impl AsFd) -> Option<u16> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     Some(size.ws_col).filter(|&columns| columns > 0)
-}
-
-/// `1 host`, `8 hosts`.
-pub fn counted(count: usize, what: &str) -> String {
-    match (count, what.strip_suffix("copy")) {
-        (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{count} {stem}copies"),
-        (_, None) => format!("{count} {what}s"),
-    }
 }
 
 #[cfg(test)]

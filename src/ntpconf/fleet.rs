@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 /// Look-ups over an inventory.
 #[derive(Debug)]
-pub struct Fleet<'i> {
+pub struct ConfContext<'i> {
     media: Vec<Medium<'i>>,
     /// Entries that point at a chrony host, by that host.
     clients: HashMap<HostId, Vec<usize>>,
@@ -22,7 +22,7 @@ pub struct Clients {
     pub names: Vec<String>,
 }
 
-impl<'i> Fleet<'i> {
+impl<'i> ConfContext<'i> {
     /// Looks an inventory up.
     pub fn new(inventory: &'i Inventory) -> Self {
         let mut clients: HashMap<HostId, Vec<usize>> = HashMap::new();

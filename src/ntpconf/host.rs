@@ -2,7 +2,7 @@
 
 use super::context::{Association, Context, Crypto, Keys, spell_ids};
 use super::error::ConfError;
-use super::fleet::Fleet;
+use super::fleet::ConfContext;
 use super::rendered::stand_in;
 use super::spell::{self, Unspellable};
 use crate::inventory::{self, Auth, GroupId, HostId, Implementation, Inventory, Mode, Settings, Target};
@@ -22,7 +22,7 @@ pub struct HostFacts<'a> {
     /// What it must hold.
     pub needs: &'a Needs,
     /// What was looked up for the whole inventory.
-    pub fleet: &'a Fleet<'a>,
+    pub fleet: &'a ConfContext<'a>,
     /// Password of its private files.
     pub password: Option<&'a Secret>,
     /// Owner in the names of its host key and certificate links (`ntpkey_host_OWNER`).

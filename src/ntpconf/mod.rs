@@ -22,7 +22,7 @@ pub use compose::{Composed, ConfFile, Existing, compose};
 pub use conflict::Conflict;
 pub use context::{Association, Context, Crypto, Keys};
 pub use error::{ConfError, TemplateError};
-pub use fleet::{Clients, Fleet};
+pub use fleet::{Clients, ConfContext};
 pub use host::{HostFacts, context, implementation_name};
 pub use lex::{foreign_lines, words};
 pub use rendered::{Line, REDACTED, Rendered, printable};

@@ -5,7 +5,7 @@ use super::{ConfLines, Desired, FileSpec, HostPlan, Observed, diff};
 use crate::digest::Digest;
 use crate::inventory::{Association, ConfMode, GroupId, HostId, IdentityScheme, Inventory, Settings};
 use crate::media::{GroupScheme, MediaKind};
-use crate::ntpconf::{self, ConfError, ConfFile, Conflict, Existing, Fleet, HostFacts, Templates};
+use crate::ntpconf::{self, ConfContext, ConfError, ConfFile, Conflict, Existing, HostFacts, Templates};
 use crate::secret::Secret;
 use crate::trail::needs::{self, Needs};
 use crate::vault::{Artifact, ArtifactKind, PlacedFile, Placement};
@@ -23,7 +23,7 @@ pub struct HostInput<'a> {
     /// Hops from the trusted hosts.
     pub depth: u32,
     /// What was looked up for the whole inventory.
-    pub fleet: &'a Fleet<'a>,
+    pub fleet: &'a ConfContext<'a>,
     /// Its media in the generation to reach.
     pub media: &'a [PlacedFile],
     /// Password of its private files.

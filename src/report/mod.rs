@@ -2,6 +2,7 @@
 
 mod arrange;
 mod checked;
+mod count;
 mod github;
 mod json;
 mod junit;
@@ -10,9 +11,11 @@ mod ranking;
 mod sarif;
 mod table;
 mod text;
+pub mod time_format;
 
 pub use arrange::{Located, arrange, path_text};
 pub use checked::{Checked, Roots};
+pub use count::counted;
 pub use github::github;
 pub use json::{json, json_with};
 pub use junit::junit;

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 /// What becomes of a daemon that goes on with what it had, once others have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Bite {
+pub enum StaleKeyEffect {
     /// Nothing: the old is only still in use.
     Never,
     /// It fails when its associations are next examined.
@@ -34,7 +34,7 @@ pub struct Rotation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<i64>,
     /// What becomes of daemons that were not restarted.
-    pub bite: Bite,
+    pub bite: StaleKeyEffect,
     /// The hosts whose files it changes.
     pub hosts: BTreeSet<String>,
 }
@@ -142,9 +142,9 @@ impl Rotation {
             generation: self.generation,
             done: self.hosts.iter().filter(|host| exists(host)).count() - hosts.len(),
             fails_by: match self.bite {
-                Bite::Never => None,
-                Bite::WhenExamined => self.began(applied).map(|at| at + REEXAMINED),
-                Bite::AtOnce => self.began(applied),
+                StaleKeyEffect::Never => None,
+                StaleKeyEffect::WhenExamined => self.began(applied).map(|at| at + REEXAMINED),
+                StaleKeyEffect::AtOnce => self.began(applied),
             },
             hosts,
         }

@@ -1,6 +1,6 @@
 //! What a rotation is about: which secrets are made anew, and what that means for who has not got it yet.
 
-use super::record::Bite;
+use super::record::StaleKeyEffect;
 use crate::inventory::{GroupId, HostId, IdentityScheme, Inventory};
 use crate::media::GroupScheme;
 use crate::mint::symmetric_owner;
@@ -58,7 +58,7 @@ pub struct Subject {
     /// Owners of certificates made anew whatever they are made of.
     pub renewing: Option<HashSet<Box<str>>>,
     /// What becomes of daemons that have not got it yet.
-    pub bite: Bite,
+    pub bite: StaleKeyEffect,
     /// A client must not have it before its servers have.
     pub servers_first: bool,
 }
@@ -72,9 +72,9 @@ pub fn subject<'n>(
 ) -> Result<Subject, Vec<Refusal>> {
     let mut collected = Collected::default();
     let (bite, servers_first) = match what {
-        What::Identity | What::Pc => (Bite::WhenExamined, true),
-        What::Symmetric => (Bite::AtOnce, true),
-        What::HostKey | What::SignKey | What::Certificate | What::Password => (Bite::Never, false),
+        What::Identity | What::Pc => (StaleKeyEffect::WhenExamined, true),
+        What::Symmetric => (StaleKeyEffect::AtOnce, true),
+        What::HostKey | What::SignKey | What::Certificate | What::Password => (StaleKeyEffect::Never, false),
     };
     let mut renewing = None;
     match what {

@@ -1,8 +1,8 @@
 //! The record of rotations, and the order in a whole fleet.
 
-use super::record::{Bite, Rotation, Rotations};
+use super::record::{Rotation, Rotations, StaleKeyEffect};
 use super::subject::{Scope, Subject, What, subject};
-use super::{between, departed, gap, order};
+use super::{departed, gap, impact, order};
 use crate::inventory::{GroupId, HostId, Inventory, load_str};
 use crate::media::GroupScheme;
 use crate::plan::{Action, HostPlan, order::batches};
@@ -73,12 +73,12 @@ fn a_subject_names_its_secrets() {
         green.anew,
         HashSet::from([(SecretKind::Group(GroupScheme::Gq), "green".into())])
     );
-    assert!(green.servers_first && green.bite == Bite::WhenExamined);
+    assert!(green.servers_first && green.bite == StaleKeyEffect::WhenExamined);
 
     let keys = about(What::HostKey, &hosts(&["mort", "leaf2"])).unwrap();
     assert_eq!(keys.words, "host key of mort, leaf2");
     assert_eq!(keys.anew.len(), 2);
-    assert_eq!(keys.bite, Bite::Never);
+    assert_eq!(keys.bite, StaleKeyEffect::Never);
 
     let shared = about(What::Pc, &groups(&[3])).unwrap();
     assert_eq!(shared.anew, HashSet::from([(SecretKind::HostKey, "ink".into())]));
@@ -98,7 +98,7 @@ fn a_subject_names_its_secrets() {
         ..Scope::default()
     };
     let symmetric = about(What::Symmetric, &symmetric).unwrap();
-    assert_eq!(symmetric.bite, Bite::AtOnce);
+    assert_eq!(symmetric.bite, StaleKeyEffect::AtOnce);
 }
 
 #[test]
@@ -219,9 +219,9 @@ fn every_daemon_has_its_fate() {
         &plans,
         batches(&plans, &crate::plan::order::Pace::default()),
     );
-    let fares = between::fares(&inventory, &analysis, &plans, &batches);
+    let impacts = impact::host_impacts(&inventory, &analysis, &plans, &batches);
     snapbox::assert_data_eq!(
-        between::text(&fares),
+        impact::text(&impacts),
         snapbox::str![["
 What each daemon does meanwhile (measured on ntp.org 4.2.8p15):
   1  mort               restarts  its 3 clients go on
@@ -276,7 +276,7 @@ fn vault() -> (crate::vault::Vault, tempfile::TempDir) {
     (vault, dir)
 }
 
-fn rotation(bite: Bite) -> Rotation {
+fn rotation(bite: StaleKeyEffect) -> Rotation {
     Rotation {
         subject: "identity of group green".into(),
         command: "keytrail rotate identity --group green".into(),
@@ -291,7 +291,7 @@ fn rotation(bite: Bite) -> Rotation {
 #[test]
 fn what_is_left_follows_from_where_hosts_stand() {
     let mut rotations = Rotations::default();
-    rotations.begin(rotation(Bite::WhenExamined));
+    rotations.begin(rotation(StaleKeyEffect::WhenExamined));
     let everybody = |_: &str| true;
 
     let nobody = rotations.pending(&applied(&[("howland", 4, 900)]), &everybody);
@@ -334,12 +334,12 @@ fn the_most_urgent_comes_first_and_a_vault_keeps_it() {
     rotations.begin(Rotation {
         subject: "password of mort".into(),
         generation: 4,
-        ..rotation(Bite::Never)
+        ..rotation(StaleKeyEffect::Never)
     });
-    rotations.begin(rotation(Bite::WhenExamined));
+    rotations.begin(rotation(StaleKeyEffect::WhenExamined));
     rotations.begin(Rotation {
         subject: "symmetric key of 7".into(),
-        ..rotation(Bite::AtOnce)
+        ..rotation(StaleKeyEffect::AtOnce)
     });
     let some = applied(&[("howland", 5, 2000)]);
     let pending = rotations.pending(&some, &|_| true);

@@ -1,7 +1,7 @@
 //! One host of every implementation, and the configuration that is made for it.
 
 use keytrail::inventory::{Inventory, load_str};
-use keytrail::ntpconf::{Fleet, Templates};
+use keytrail::ntpconf::{ConfContext, Templates};
 use keytrail::plan::{DesiredHost, HostInput, Observed, desired};
 use keytrail::secret::Secret;
 use keytrail::trail::{Analysis, analyse};
@@ -70,7 +70,7 @@ pub fn make(fleet: &(Inventory, Analysis), host: &str, observed: &Observed) -> D
         host,
         needs: analysis.needs(host),
         depth: analysis.depth(host),
-        fleet: &Fleet::new(inventory),
+        fleet: &ConfContext::new(inventory),
         media: &[],
         password: Some(&Secret::from(PASSWORD)),
         key_file: None,

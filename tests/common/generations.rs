@@ -2,8 +2,8 @@
 
 use super::world::{World, here};
 use keytrail::apply::{
-    Back, Cancel, Connect, Fleet, HostLock, Job, Judge, Judgement, Outcome, Phase, PhaseError, Report,
-    Rollout, Silent, Target, Terms, Trusting, apply, rollback,
+    Back, Cancel, Connect, ConnectionPool, HostLock, Job, Judge, Judgement, Outcome, Phase, PhaseError,
+    Report, RollbackJob, Rollout, Silent, Target, Terms, Trusting, apply, rollback,
 };
 use keytrail::plan::order::Batch;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ pub fn lock(id: &str) -> HostLock {
 
 pub async fn run<C: Connect>(
     world: &World,
-    fleet: &Arc<Fleet<C>>,
+    fleet: &Arc<ConnectionPool<C>>,
     generation: u64,
     rollout: Rollout,
     judge: Arc<dyn Judge<C::Remote>>,
@@ -120,12 +120,14 @@ pub async fn back(world: &World, hosts: &[&str], target: &Target, force: bool) -
     };
     rollback(
         &here(),
-        backs,
-        target,
-        force,
-        &terms(9),
-        rollout,
-        Arc::new(Trusting),
+        RollbackJob {
+            hosts: backs,
+            target: target.clone(),
+            force,
+            terms: terms(9),
+            rollout,
+            judge: Arc::new(Trusting),
+        },
         Arc::new(Silent),
         &Cancel::default(),
     )

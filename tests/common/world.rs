@@ -2,8 +2,8 @@
 
 use super::Lab;
 use keytrail::apply::{
-    Cancel, Connect, ContentSource, Event, Fleet, HostWork, Job, Limits, Look, Outcome, Phase, PhaseError,
-    Progress, Report, Rollout, Silent, Site, Terms, Trusting, apply,
+    Cancel, Connect, ConnectionPool, ContentSource, Event, HostWork, Job, Limits, Look, Outcome, Phase,
+    PhaseError, Progress, Report, Rollout, Silent, Site, Terms, Trusting, apply,
 };
 use keytrail::digest::Digest;
 use keytrail::plan::{self, Desired, FileSpec, Observed};
@@ -155,7 +155,7 @@ impl World {
 
     pub async fn observe<C: Connect>(
         &self,
-        fleet: &Arc<Fleet<C>>,
+        fleet: &Arc<ConnectionPool<C>>,
     ) -> HashMap<String, Result<Observed, PhaseError>> {
         let looks = self.desired.keys().map(|host| (host.clone(), self.look(host)));
         let silent: Arc<dyn Progress> = Arc::new(Silent);
@@ -173,12 +173,12 @@ impl World {
     }
 
     /// Observe, plan, apply.
-    pub async fn apply<C: Connect>(&self, fleet: &Arc<Fleet<C>>) -> Report {
+    pub async fn apply<C: Connect>(&self, fleet: &Arc<ConnectionPool<C>>) -> Report {
         let work = self.work(&self.observe(fleet).await);
         self.run(fleet, work).await
     }
 
-    pub async fn run<C: Connect>(&self, fleet: &Arc<Fleet<C>>, work: Vec<HostWork>) -> Report {
+    pub async fn run<C: Connect>(&self, fleet: &Arc<ConnectionPool<C>>, work: Vec<HostWork>) -> Report {
         apply(fleet, self.job(work), Arc::new(Silent), &Cancel::default()).await
     }
 
@@ -284,7 +284,7 @@ pub fn limits() -> Limits {
 }
 
 /// A fleet over the sshd of a laboratory.
-pub fn over_ssh(lab: &Lab) -> Arc<Fleet<impl Connect>> {
+pub fn over_ssh(lab: &Lab) -> Arc<ConnectionPool<impl Connect>> {
     over_ssh_with(lab, limits(), |_| {})
 }
 
@@ -293,9 +293,9 @@ pub fn over_ssh_with(
     lab: &Lab,
     limits: Limits,
     change: impl Fn(&mut SshOptions) + Send + Sync + 'static,
-) -> Arc<Fleet<impl Connect>> {
+) -> Arc<ConnectionPool<impl Connect>> {
     let (config, control) = (lab.servers.config(), Arc::clone(&lab.control));
-    Fleet::new(
+    ConnectionPool::new(
         By(move |name: &str| {
             let mut options = SshOptions::new(name);
             options.config = Some(config.clone());
@@ -307,13 +307,13 @@ pub fn over_ssh_with(
 }
 
 /// This machine.
-pub fn here() -> Arc<Fleet<impl Connect>> {
-    Fleet::new(By(|_: &str| LocalHost::default()), limits())
+pub fn here() -> Arc<ConnectionPool<impl Connect>> {
+    ConnectionPool::new(By(|_: &str| LocalHost::default()), limits())
 }
 
 /// This machine, with faults before the first calls to the hosts named `bad`.
-pub fn with_faults(faults: Vec<Fault>) -> Arc<Fleet<impl Connect>> {
-    Fleet::new(
+pub fn with_faults(faults: Vec<Fault>) -> Arc<ConnectionPool<impl Connect>> {
+    ConnectionPool::new(
         By(move |name: &str| {
             let faults = if name.starts_with("bad") {
                 faults.clone()

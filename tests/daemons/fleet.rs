@@ -5,7 +5,7 @@ use keytrail::apply::verify::{Verification, verification};
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
 use keytrail::mint::{Given, Request, State, mint, wanted};
-use keytrail::ntpconf::{Fleet, Templates};
+use keytrail::ntpconf::{ConfContext, Templates};
 use keytrail::plan::{DesiredHost, HostInput, Observed, ObservedFile, desired, key_file};
 use keytrail::secret::Secret;
 use keytrail::trail::{Analysis, analyse};
@@ -82,7 +82,7 @@ impl World {
             host,
             needs,
             depth: self.analysis.depth(host),
-            fleet: &Fleet::new(&self.inventory),
+            fleet: &ConfContext::new(&self.inventory),
             media: &[],
             password: None,
             key_file: keys.as_ref(),

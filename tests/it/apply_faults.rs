@@ -1,7 +1,7 @@
 //! The phases where something goes wrong: runs cut off, hosts that fail or are not there, and what becomes of the others.
 
 use crate::common::world::{By, KEYS, Recorder, World, failed, here, limits, with_faults};
-use keytrail::apply::{Cancel, Fleet, Outcome, Phase, apply};
+use keytrail::apply::{Cancel, ConnectionPool, Outcome, Phase, apply};
 use keytrail::remote::fake::{FakeHost, Fault};
 use keytrail::remote::{LocalHost, Unreachable};
 use std::fs;
@@ -147,7 +147,7 @@ async fn nothing_is_activated_unless_all_is_staged() {
     let mut limits = limits();
     limits.skip_unreachable = true;
     let faults = vec![refuse];
-    let fleet = Fleet::new(
+    let fleet = ConnectionPool::new(
         By(move |name: &str| {
             FakeHost::new(
                 LocalHost::default(),

@@ -2,7 +2,7 @@
 
 use crate::common::generations::*;
 use crate::common::world::{By, CONF, World, failed, here, limits};
-use keytrail::apply::{Fleet, Outcome, Phase, Report, Rollout, Trusting};
+use keytrail::apply::{ConnectionPool, Outcome, Phase, Report, Rollout, Trusting};
 use keytrail::plan::order::{Pace, Share, batches};
 use keytrail::remote::fake::{FakeHost, Fault};
 use keytrail::remote::{LocalHost, Remote, Unreachable};
@@ -50,7 +50,7 @@ async fn a_host_that_hears_no_word_goes_back() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path());
     let before = two_generations(&mut world, &[("one", 0)]).await;
-    let deaf = Fleet::new(
+    let deaf = ConnectionPool::new(
         By(|_: &str| FakeHost::new(LocalHost::default(), [Fault::None, Fault::Unanswered])),
         limits(),
     );
@@ -159,7 +159,7 @@ async fn only_lost_connections_are_tried_again() {
     let calls = |faults: Vec<Fault>| {
         let host = Arc::new(FakeHost::new(LocalHost::default(), faults));
         let shared = Arc::clone(&host);
-        let fleet = Fleet::new(By(move |_: &str| Shared(Arc::clone(&shared))), patient);
+        let fleet = ConnectionPool::new(By(move |_: &str| Shared(Arc::clone(&shared))), patient);
         (fleet, host)
     };
     // Staged at the third attempt, activated at the second.

@@ -1,7 +1,7 @@
 //! The phases where what a host gets is not what was planned for it, or the host is not what the plan was made from.
 
 use crate::common::world::{CONF, KEYS, MARKER, World, failed, here, with_faults};
-use keytrail::apply::{Cancel, Connect, ContentSource, Fleet, Job, Phase, apply};
+use keytrail::apply::{Cancel, Connect, ConnectionPool, ContentSource, Job, Phase, apply};
 use keytrail::plan::Action;
 use keytrail::remote::fake::Fault;
 use std::fs;
@@ -49,8 +49,8 @@ impl World {
     /// Observes by one fleet, applies by another.
     async fn apply_after_observing<A: Connect, B: Connect>(
         &self,
-        fleet: &Arc<Fleet<A>>,
-        looking: &Arc<Fleet<B>>,
+        fleet: &Arc<ConnectionPool<A>>,
+        looking: &Arc<ConnectionPool<B>>,
     ) -> keytrail::apply::Report {
         let work = self.work(&self.observe(looking).await);
         self.run(fleet, work).await

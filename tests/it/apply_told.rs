@@ -2,8 +2,8 @@
 
 use crate::common::world::{CONF, World, here};
 use keytrail::apply::{
-    Cancel, Connect, Fleet, HostWork, Job, Judge, Judgement, Outcome, PhaseError, Report, Silent, Trusting,
-    apply,
+    Cancel, Connect, ConnectionPool, HostWork, Job, Judge, Judgement, Outcome, PhaseError, Report, Silent,
+    Trusting, apply,
 };
 use keytrail::plan::Action;
 use std::fs;
@@ -74,7 +74,11 @@ impl Told {
         }
     }
 
-    async fn run<C: Connect>(&self, fleet: &Arc<Fleet<C>>, judge: Arc<dyn Judge<C::Remote>>) -> Report {
+    async fn run<C: Connect>(
+        &self,
+        fleet: &Arc<ConnectionPool<C>>,
+        judge: Arc<dyn Judge<C::Remote>>,
+    ) -> Report {
         let work = self.work.iter().map(|work| HostWork {
             plan: work.plan.clone(),
             site: work.site.clone(),

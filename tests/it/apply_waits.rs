@@ -1,7 +1,7 @@
 //! Hosts that wait for their daemons to authenticate do not keep others from being worked on.
 
 use crate::common::world::{By, World, limits};
-use keytrail::apply::{Cancel, Fleet, Job, Judge, Judgement, Limits, Silent, apply};
+use keytrail::apply::{Cancel, ConnectionPool, Job, Judge, Judgement, Limits, Silent, apply};
 use keytrail::remote::LocalHost;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ async fn waits_of_more_hosts_than_jobs_overlap() {
             connections,
             ..limits()
         };
-        Fleet::new(By(|_: &str| LocalHost::default()), limits)
+        ConnectionPool::new(By(|_: &str| LocalHost::default()), limits)
     };
     // Nobody's wait ends before all nine have begun theirs.
     let work = world.work(&world.observe(&fleet(9)).await);
@@ -80,7 +80,7 @@ async fn connects(connections: usize) -> usize {
         connections,
         ..limits()
     };
-    let fleet = Fleet::new(connect, limits);
+    let fleet = ConnectionPool::new(connect, limits);
     let work = world.work(&world.observe(&fleet).await);
     let report = apply(&fleet, world.job(work), Arc::new(Silent), &Cancel::default()).await;
     assert!(report.is_good(), "{report:?}");

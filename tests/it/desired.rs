@@ -3,7 +3,7 @@
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
 use keytrail::mint::{Given, Request, State, mint, wanted};
-use keytrail::ntpconf::{Fleet, Templates};
+use keytrail::ntpconf::{ConfContext, Templates};
 use keytrail::plan::{Action, DesiredHost, HostInput, Observed, Plan, desired, key_file, reached, render};
 use keytrail::secret::Secret;
 use keytrail::trail::{Analysis, analyse};
@@ -76,7 +76,7 @@ impl World {
             host,
             needs,
             depth: self.analysis.depth(host),
-            fleet: &Fleet::new(&self.inventory),
+            fleet: &ConfContext::new(&self.inventory),
             media: &self.state.snapshot.media(name),
             password: self.state.passwords.get(name),
             key_file: keys.as_ref(),

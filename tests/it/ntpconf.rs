@@ -1,7 +1,7 @@
 //! The lines every implementation gets, in every mode, against goldens. (tests/daemons/ntpconf.rs has real daemons read them.)
 
 use crate::common::conf_fleet::*;
-use keytrail::ntpconf::{Fleet, Templates};
+use keytrail::ntpconf::{ConfContext, Templates};
 use keytrail::plan::{DesiredHost, HostInput, Observed, ObservedFile, desired};
 use keytrail::secret::Secret;
 use std::fmt::Write as _;
@@ -172,7 +172,7 @@ fn damaged_markers_stop_the_host_and_name_the_line() {
         host,
         needs: analysis.needs(host),
         depth: 0,
-        fleet: &Fleet::new(inventory),
+        fleet: &ConfContext::new(inventory),
         media: &[],
         password: None,
         key_file: None,

@@ -2,15 +2,15 @@
 //!
 //! A [`Verification`] is what one host should show: a value made by [`verification`] from inventory, analysis and what
 //! was minted. [`verify`] asks the host (`scripts/verify.sh`, one round trip a look) until it stands as asked or the time
-//! that takes is over; [`Fleet::verify`](super::Fleet::verify) does it for many. What came of it is a [`Verified`].
+//! that takes is over; [`ConnectionPool::verify`](super::ConnectionPool::verify) does it for many. What came of it is a [`Verified`].
 //!
 //! The rules are those measured on 4.2.8p15: a limit of (steps + 3) polls, a daemon that ends within its first second when
 //! it cannot use its keys, and a proof older than a change that says nothing of it.
 
 mod ask;
 mod clock;
+mod connection_pool;
 mod decide;
-mod fleet;
 mod judge;
 mod log;
 mod promises;

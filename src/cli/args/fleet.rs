@@ -1,5 +1,6 @@
 //! Which hosts, and how to reach and render them.
 
+use crate::apply::Limits;
 use crate::cli::args::inventory::InventoryArgs;
 use crate::cli::args::value::span;
 use crate::cli::args::vault::VaultArgs;
@@ -28,10 +29,15 @@ pub struct FleetArgs {
     /// Longest time each phase may take on a host [default: looking 1m, staging 2m, activating 5m]
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub timeout: Option<Duration>,
-    /// Also the hosts that keytrail does not reach; no option, but what `export` is for.
-    #[arg(skip)]
-    pub unreached: bool,
-    /// What is wrong with the inventory has been said, by an earlier step of the same verb; no option.
-    #[arg(skip)]
-    pub said: bool,
+}
+
+impl FleetArgs {
+    /// How many hosts at once, and how long each phase may take.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            jobs: self.jobs.into(),
+            ..Limits::default()
+        }
+        .within(self.timeout)
+    }
 }

@@ -1,9 +1,9 @@
 //! Options of the verbs that change hosts: how many at a time, how much trouble is borne.
 
+use crate::apply::Limits;
 use crate::apply::verify::Level;
-use crate::apply::{Limits, Rollout};
-use crate::plan::HostPlan;
-use crate::plan::order::{self, Pace, Share};
+use crate::ops::RolloutOptions;
+use crate::plan::order::{Pace, Share};
 use clap::{Args, ValueEnum};
 
 /// How far hosts are looked at after their restart.
@@ -54,51 +54,32 @@ fn serial(text: &str) -> Result<Share, String> {
     }
 }
 
-impl Default for RolloutArgs {
-    /// As without any option.
-    fn default() -> Self {
-        Self {
-            serial: None,
-            canary: 0,
-            max_fail: Share::Count(0),
-            skip_unreachable: false,
-            verify: None,
-            ignore_unready: false,
-            retries: 2,
+impl RolloutArgs {
+    /// The rollout that these options ask for.
+    pub fn options(&self, limits: Limits) -> RolloutOptions {
+        RolloutOptions {
+            limits: Limits {
+                skip_unreachable: self.skip_unreachable,
+                retries: self.retries,
+                ..limits
+            },
+            pace: Pace {
+                serial: self.serial,
+                canary: self.canary,
+            },
+            max_fail: self.max_fail,
+            verify: self.verify.map(Level::from),
+            ignore_unready: self.ignore_unready,
         }
     }
 }
 
-impl RolloutArgs {
-    /// Limits of a run with these options.
-    pub fn limits(&self, jobs: usize) -> Limits {
-        Limits {
-            jobs,
-            skip_unreachable: self.skip_unreachable,
-            retries: self.retries,
-            ..Limits::default()
-        }
-    }
-
-    /// How far hosts are looked at, if not as the inventory says.
-    pub fn level(&self) -> Option<Level> {
-        self.verify.map(|verify| match verify {
-            Verify::None => Level::None,
-            Verify::Start => Level::Start,
-            Verify::Auth => Level::Auth,
-        })
-    }
-
-    /// The batches of these hosts.
-    pub fn rollout(&self, hosts: &[HostPlan]) -> Rollout {
-        let pace = Pace {
-            serial: self.serial,
-            canary: self.canary,
-        };
-        let changed = hosts.iter().filter(|host| host.is_changed()).count();
-        Rollout {
-            batches: order::batches(hosts, &pace),
-            max_fail: self.max_fail.of(changed),
+impl From<Verify> for Level {
+    fn from(verify: Verify) -> Self {
+        match verify {
+            Verify::None => Self::None,
+            Verify::Start => Self::Start,
+            Verify::Auth => Self::Auth,
         }
     }
 }

@@ -23,7 +23,4 @@ pub struct VaultArgs {
     /// Wait so long for another keytrail that holds the vault
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u32,
-    /// It is a copy that is thrown away: nothing of what is minted into it is kept; no option, but what a dry run is.
-    #[arg(skip)]
-    pub copy: bool,
 }

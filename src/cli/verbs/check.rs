@@ -2,14 +2,12 @@
 
 use crate::cli::args::{InventoryArgs, days};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::load;
-use crate::cli::load::Read;
-use crate::cli::ui::{Ui, counted};
-use crate::cli::vault_key::vault_failure;
-use crate::cli::when;
+use crate::cli::ui::Ui;
+use crate::cli::view;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, Source};
-use crate::report::{self, Checked, Counts, Ranking, Roots};
+use crate::ops::{self, Kind, Loaded};
+use crate::report::{self, Checked, Counts, Ranking, Roots, counted};
 use crate::trail::failure;
 use crate::trail::rules::expiring::{Ends, soon};
 use crate::trail::{self, Analysis};
@@ -91,67 +89,64 @@ pub enum WhatIf {
 const ROWS: usize = 20;
 
 pub fn run(args: &CheckArgs, out: &mut Ui) -> Result<Answer, Failure> {
-    let paths = load::paths(&args.inventory)?;
+    let loaded = match Loaded::read(&args.inventory.files()?) {
+        Ok(loaded) => loaded,
+        Err(error) => return malformed(args, error, out),
+    };
     let today = time::OffsetDateTime::now_utc().date();
-    match load::read(&paths)? {
-        Read::Good(inventory, analysis) => {
-            let mut findings = analysis.findings.clone();
-            let ranking = args.what_if.map(|failures| {
-                let what_if = what_if(&inventory, &analysis, failures);
-                findings.extend(trail::what_if_findings(
-                    &inventory,
-                    &analysis,
-                    &what_if,
-                    args.threshold,
-                    today,
-                ));
-                Ranking::new(&inventory, &analysis.graph, &what_if)
-            });
-            findings.extend(expiring(args, &paths, &inventory, &analysis, today, out)?);
-            let fails = findings
-                .iter()
-                .any(|finding| finding.severity >= severity(args.fail_on));
-            match args.format {
-                CheckFormat::Text => text(&inventory, &analysis, &findings, ranking.as_ref(), out)?,
-                _ => machine(args, true, &inventory.sources, &findings, ranking.as_ref(), out)?,
-            }
-            if !fails {
-                return Ok(Answer::Yes);
-            }
-            if Counts::of(&findings).errors == 0 {
-                out.note("This fails because of --fail-on.");
-            }
-            Ok(Answer::No)
-        }
-        Read::Invalid { sources, findings } => {
-            match args.format {
-                CheckFormat::Text => {
-                    out.stderr(load::render(&sources, &findings, out.stderr_color()).trim_end());
-                }
-                _ => machine(args, false, &sources, &findings, None, out)?,
-            }
-            Ok(Answer::Unusable)
-        }
+    let (inventory, analysis) = (&loaded.inventory, &loaded.analysis);
+    let mut findings = analysis.findings.clone();
+    let ranking = args.what_if.map(|failures| {
+        let what_if = what_if(inventory, analysis, failures);
+        let weak = trail::what_if_findings(inventory, analysis, &what_if, args.threshold, today);
+        findings.extend(weak);
+        Ranking::new(inventory, &analysis.graph, &what_if)
+    });
+    findings.extend(expiring(args, &loaded, today, out)?);
+    let fails = findings
+        .iter()
+        .any(|finding| finding.severity >= severity(args.fail_on));
+    match args.format {
+        CheckFormat::Text => text(inventory, analysis, &findings, ranking.as_ref(), out)?,
+        _ => machine(args, true, (&inventory.sources, &findings), ranking.as_ref(), out)?,
     }
+    if !fails {
+        return Ok(Answer::Yes);
+    }
+    if Counts::of(&findings).errors == 0 {
+        out.note("This fails because of --fail-on.");
+    }
+    Ok(Answer::No)
+}
+
+/// An inventory that cannot be read, in the form asked for.
+fn malformed(args: &CheckArgs, error: ops::Error, out: &mut Ui) -> Result<Answer, Failure> {
+    let Kind::Malformed { sources, findings } = error.kind() else {
+        return Err(error.into());
+    };
+    match args.format {
+        CheckFormat::Text => {
+            out.stderr(view::findings::text(sources, findings, out.stderr_color()).trim_end());
+        }
+        _ => machine(args, false, (sources, findings), None, out)?,
+    }
+    Ok(Answer::Unusable)
 }
 
 /// What the vault says of certificates: the one that is named, or the one beside the inventory, if there is one.
-fn expiring(
-    args: &CheckArgs,
-    paths: &[PathBuf],
-    inventory: &Inventory,
-    analysis: &Analysis,
-    today: time::Date,
-    out: &Ui,
-) -> Result<Vec<Finding>, Failure> {
-    let path = args.vault.clone().unwrap_or_else(|| Vault::beside(&paths[0]));
+fn expiring(args: &CheckArgs, loaded: &Loaded, today: time::Date, out: &Ui) -> Result<Vec<Finding>, Failure> {
+    let (inventory, analysis) = (&loaded.inventory, &loaded.analysis);
+    let path = args
+        .vault
+        .clone()
+        .unwrap_or_else(|| Vault::beside(&loaded.paths[0]));
     if args.vault.is_none() && !path.exists() {
         return Ok(Vec::new());
     }
     let certificates = match Vault::open_locked(&path).and_then(|vault| vault.certificates()) {
         Ok(certificates) => certificates,
         Err(error) if args.vault.is_some() => {
-            return Err(vault_failure("cannot read the vault", &error));
+            return Err(Failure::vault("cannot read the vault", &error));
         }
         // The inventory can be judged without it.
         Err(error) => {
@@ -171,7 +166,7 @@ fn expiring(
     Ok(trail::expiring_findings(
         inventory,
         &ends,
-        when::now(),
+        ops::now(),
         args.expiring.unwrap_or_else(|| soon(inventory)),
         today,
     ))
@@ -198,7 +193,7 @@ fn what_if(inventory: &Inventory, analysis: &Analysis, failures: WhatIf) -> fail
 }
 
 /// The answer for people: what was found, the ranking if asked for, and whether the trails are sound.
-pub(super) fn text(
+fn text(
     inventory: &Inventory,
     analysis: &Analysis,
     findings: &[Finding],
@@ -206,7 +201,7 @@ pub(super) fn text(
     out: &mut Ui,
 ) -> Result<(), Failure> {
     if !findings.is_empty() {
-        out.text(&load::render(&inventory.sources, findings, out.color()))?;
+        out.text(&view::findings::text(&inventory.sources, findings, out.color()))?;
     }
     if let Some(ranking) = ranking {
         let gap = if findings.is_empty() { "" } else { "\n" };
@@ -228,8 +223,7 @@ pub(super) fn text(
 fn machine(
     args: &CheckArgs,
     readable: bool,
-    sources: &[Source],
-    findings: &[Finding],
+    (sources, findings): (&[Source], &[Finding]),
     ranking: Option<&Ranking<'_>>,
     out: &mut Ui,
 ) -> Result<(), Failure> {

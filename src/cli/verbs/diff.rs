@@ -2,10 +2,9 @@
 
 use crate::cli::args::{Format, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::ui::{Ui, counted};
+use crate::cli::ui::Ui;
 use crate::cli::vault_key::{vault_failure, vault_path};
-use crate::cli::when;
-use crate::report::names;
+use crate::report::{counted, names, time_format};
 use crate::vault::{self, Differences, FileChange, GenerationId, SecretChange, Vault};
 use clap::Args;
 use serde::Serialize;
@@ -61,7 +60,7 @@ pub fn run(args: &DiffArgs, out: &mut Ui) -> Result<Answer, Failure> {
         .iter()
         .map(|number| number.parse().map(GenerationId))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| Failure::new("there are never so many generations"))?;
+        .map_err(|_| Failure::new("generation number out of range"))?;
     let vault = Vault::open_locked(&vault_path(&args.vault, &paths)).map_err(cannot)?;
     let there: Vec<GenerationId> = vault
         .generations()
@@ -153,5 +152,7 @@ fn file(text: &mut String, change: &FileChange) {
 }
 
 fn until(not_after: Option<i64>) -> String {
-    not_after.map_or_else(String::new, |end| format!(" valid until {}", when::day(end)))
+    not_after.map_or_else(String::new, |end| {
+        format!(" valid until {}", time_format::day(end))
+    })
 }

@@ -1,21 +1,14 @@
 //! `keytrail export`: hosts' files as a directory. Mints what is missing; reaches no host.
 
-use crate::cli::args::{FleetArgs, Format, InventoryArgs, VaultArgs};
+use crate::cli::args::{FleetArgs, InventoryArgs, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::fleet;
-use crate::cli::fleet::Fleet;
-use crate::cli::planning;
+use crate::cli::setup;
 use crate::cli::ui::Ui;
-use crate::cli::{handover, when};
-use crate::digest::Digest;
-use crate::export::{self, Entry, WriteError};
-use crate::inventory::{HostId, Implementation};
-use crate::ntpconf;
-use crate::plan::Observed;
-use crate::secret::Secret;
+use crate::export::PROCEDURE;
+use crate::ops::export::{Destination, Form};
+use crate::ops::{Reach, Session};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 /// What to mind.
 const SECRET: &str =
@@ -73,68 +66,76 @@ pub fn run(args: &ExportArgs, out: &mut Ui) -> Result<Answer, Failure> {
                 .help("name a directory: -o DIR; for one called '-': -o ./-"),
         );
     }
-    let fleet = match fleet::prepare(&fleet_args(args), Format::Text, out)? {
-        Ok(fleet) => fleet,
-        Err(answer) => return Ok(answer),
-    };
+    let fleet = fleet_args(args);
+    let environment = setup::environment(out);
+    let loaded = setup::load(&fleet.inventory)?;
+    loaded.proven(&*environment.observer)?;
+    let hosts = loaded.select(&fleet.on, Reach::All, &*environment.observer)?;
+    let session = setup::session(&fleet, loaded, environment)?;
     let Some(output) = &args.output else {
-        return handover::mail(&fleet, out).map(|()| Answer::Yes);
+        let &[host] = &*hosts else {
+            return Err(
+                Failure::new(format!("{} hosts are meant, and a mail is for one", hosts.len()))
+                    .help("name one: each host gets what is for that host alone"),
+            );
+        };
+        out.bytes(session.mail(host)?.as_bytes())?;
+        return Ok(Answer::Yes);
+    };
+    let to = Destination {
+        directory: output,
+        force: args.force,
     };
     if let Some(group) = &args.parameters {
-        if let Some(host) = fleet.source.on.first() {
-            return Err(Failure::new(format!(
-                "{host}: the parameters of a group are the same for every host"
-            ))
-            .help("leave the hosts out, or say --mail HOST for one of them"));
-        }
-        let entries = handover::parameters(&fleet, group)?;
-        let files = [(String::new(), entries)];
-        export::write(output, &files, args.force).map_err(|error| failure(&error, output))?;
-        for entry in &files[0].1 {
-            out.line(&output.join(&entry.path).display().to_string())?;
-        }
-        out.note("With IFF and GQ, who has client parameters can pose as a server to the group's clients: publish them where only those come.\nThe directory is for you alone so far (mode 0700).");
-        return Ok(Answer::Yes);
+        return parameters(&session, group, &fleet, to, out);
     }
-    let hosts = with_contents(&fleet, |content| entries(&fleet, content, out))?;
-    if args.tar {
-        return tars(output, args.force, &hosts, out);
+    let form = if args.tar {
+        Form::Archives
+    } else {
+        Form::Directories
+    };
+    let trees = session.trees(&hosts)?;
+    for (host, warning) in &trees.warnings {
+        out.stderr(&format!("warning: {host}: {warning}"));
     }
-    export::write(output, &hosts, args.force).map_err(|error| failure(&error, output))?;
-    let mut openvms = false;
-    for ((name, entries), &host) in hosts.iter().zip(&fleet.hosts) {
-        openvms |= is_openvms(&fleet, host);
-        let place = output.join(name);
-        out.line(&format!("{}: {} files and links", place.display(), entries.len()))?;
+    let exported = trees.write(form, to)?;
+    for (host, files) in &exported.hosts {
+        let name = if args.tar {
+            format!("{host}.tar")
+        } else {
+            host.clone()
+        };
+        out.line(&format!(
+            "{}: {files} files and links",
+            output.join(name).display()
+        ))?;
     }
     out.note(SECRET);
-    if openvms {
+    if exported.openvms && form == Form::Directories {
         out.note(&format!(
-            "On OpenVMS: copy a host's directory there as text files, into a directory of its own, and run @{} in it from a privileged account.",
-            export::PROCEDURE
+            "On OpenVMS: copy a host's directory there as text files, into a directory of its own, and run @{PROCEDURE} in it from a privileged account."
         ));
     }
     Ok(Answer::Yes)
 }
 
-/// The hosts' trees, each packed.
-fn tars(output: &Path, force: bool, hosts: &[(String, Vec<Entry>)], out: &mut Ui) -> Result<Answer, Failure> {
-    let now = when::now();
-    let packed = hosts.iter().map(|(host, entries)| {
-        let content = export::archive(entries, now)
-            .map_err(|error| Failure::new(format!("the files of {host} cannot be packed")).because(&error))?;
-        Ok(Entry {
-            path: format!("{host}.tar"),
-            what: export::What::File { mode: 0o600, content },
-        })
-    });
-    let files = [(String::new(), packed.collect::<Result<Vec<_>, Failure>>()?)];
-    export::write(output, &files, force).map_err(|error| failure(&error, output))?;
-    for (entry, (_, entries)) in files[0].1.iter().zip(hosts) {
-        let place = output.join(&entry.path);
-        out.line(&format!("{}: {} files and links", place.display(), entries.len()))?;
+fn parameters(
+    session: &Session,
+    group: &str,
+    fleet: &FleetArgs,
+    to: Destination<'_>,
+    out: &mut Ui,
+) -> Result<Answer, Failure> {
+    if let Some(host) = fleet.on.first() {
+        return Err(Failure::new(format!(
+            "{host}: the parameters of a group are the same for every host"
+        ))
+        .help("leave the hosts out, or say --mail HOST for one of them"));
     }
-    out.note(SECRET);
+    for path in session.export_parameters(group, to)? {
+        out.line(&to.directory.join(path).display().to_string())?;
+    }
+    out.note("With IFF and GQ, who has client parameters can pose as a server to the group's clients: publish them where only those come.\nThe directory is for you alone so far (mode 0700).");
     Ok(Answer::Yes)
 }
 
@@ -162,82 +163,5 @@ fn fleet_args(args: &ExportArgs) -> FleetArgs {
         // Nobody is connected to.
         jobs: 1,
         timeout: None,
-        unreached: true,
-        said: false,
-    }
-}
-
-fn is_openvms(fleet: &Fleet, host: HostId) -> bool {
-    fleet.inventory.entry(host).settings.ntpd == Implementation::Openvms
-}
-
-/// Does something with a way to the vault's contents.
-pub fn with_contents<T>(fleet: &Fleet, job: impl FnOnce(export::Contents<'_>) -> T) -> T {
-    let artifacts = planning::artifacts(fleet);
-    // A panic elsewhere cannot have left a read-only connection half changed.
-    let vault = fleet.vault.lock().unwrap_or_else(PoisonError::into_inner);
-    job(&|digest: &Digest| -> Result<Secret, String> {
-        let id = artifacts.get(digest).ok_or("it is not in the vault")?;
-        vault.content(*id).map_err(|error| error.to_string())
-    })
-}
-
-/// What belongs on every host, or everything that stands against it.
-fn entries(
-    fleet: &Fleet,
-    content: export::Contents<'_>,
-    out: &Ui,
-) -> Result<Vec<(String, Vec<Entry>)>, Failure> {
-    let shared = ntpconf::Fleet::new(&fleet.inventory);
-    let trusted = |group: &str| -> Vec<String> {
-        let groups = fleet.inventory.groups.iter().filter(|of| &*of.name == group);
-        groups
-            .flat_map(|of| &of.trusted)
-            .map(|&host| fleet.inventory.host(host).name.to_string())
-            .collect()
-    };
-    let mut hosts = Vec::with_capacity(fleet.hosts.len());
-    let mut problems: Vec<String> = Vec::new();
-    for &host in &fleet.hosts {
-        let made = match planning::desired(fleet, &shared, host, &Observed::default()) {
-            Ok(made) => made,
-            Err(whys) => {
-                problems.extend(whys);
-                continue;
-            }
-        };
-        for warning in &made.warnings {
-            out.stderr(&format!("warning: {}: {warning}", made.desired.host));
-        }
-        let entries = if is_openvms(fleet, host) {
-            export::openvms(&made, &trusted, content)
-        } else {
-            export::tree(&made, content)
-        };
-        match entries {
-            Ok(entries) => hosts.push((made.desired.host, entries)),
-            Err(errors) => problems.extend(errors.iter().map(ToString::to_string)),
-        }
-    }
-    if problems.is_empty() {
-        return Ok(hosts);
-    }
-    problems.dedup();
-    Err(problems.into_iter().fold(
-        Failure::new("these hosts cannot be exported; nothing was written"),
-        Failure::why,
-    ))
-}
-
-fn failure(error: &WriteError, target: &Path) -> Failure {
-    let failure = Failure::new(format!("nothing was exported to {}", target.display())).because(error);
-    match error {
-        WriteError::NotEmpty(_) => failure
-            .help("name a new directory")
-            .help("or replace an earlier export: --force"),
-        WriteError::Foreign(_) => {
-            failure.help("name a new directory: --force replaces only what keytrail itself exported")
-        }
-        WriteError::Io { .. } => failure,
     }
 }

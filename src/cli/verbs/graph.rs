@@ -2,10 +2,9 @@
 
 use crate::cli::args::InventoryArgs;
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::load;
-use crate::cli::load::Read;
+use crate::cli::setup;
 use crate::cli::ui::Ui;
-use crate::cli::whole;
+use crate::ops::atomic_file;
 use crate::report::Counts;
 use crate::trail::draw::{self, Options};
 use crate::trail::failure;
@@ -55,20 +54,14 @@ pub fn run(args: &GraphArgs, out: &mut Ui) -> Result<Answer, Failure> {
         (None, Some(path)) => by_name(path)?,
         (None, None) => Picture::Text,
     };
-    let paths = load::paths(&args.inventory)?;
-    let (inventory, analysis) = match load::read(&paths)? {
-        Read::Good(inventory, analysis) => (inventory, analysis),
-        Read::Invalid { sources, findings } => {
-            out.stderr(load::render(&sources, &findings, out.stderr_color()).trim_end());
-            return Ok(Answer::Unusable);
-        }
-    };
-    let what_if = failure::single(&inventory, &analysis.graph, &analysis.proof);
+    let loaded = setup::load(&args.inventory)?;
+    let (inventory, analysis) = (&loaded.inventory, &loaded.analysis);
+    let what_if = failure::single(inventory, &analysis.graph, &analysis.proof);
     let options = Options {
         most: args.most,
         ..Options::default()
     };
-    let picture = draw::picture(&inventory, &analysis, &what_if, options);
+    let picture = draw::picture(inventory, analysis, &what_if, options);
     let drawn = match format {
         Picture::Text => draw::text(&picture),
         Picture::Dot => draw::dot(&picture),
@@ -77,7 +70,7 @@ pub fn run(args: &GraphArgs, out: &mut Ui) -> Result<Answer, Failure> {
     };
     match &args.output {
         Some(path) => {
-            whole::replace(path, whole::Mode::Usual, drawn.as_bytes())
+            atomic_file::replace(path, atomic_file::Mode::Usual, drawn.as_bytes())
                 .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
             out.note(&format!("Drawn: {}", path.display()));
         }

@@ -2,10 +2,9 @@
 
 use crate::cli::args::{Format, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::ui::{Ui, counted};
+use crate::cli::ui::Ui;
 use crate::cli::vault_key::{vault_failure, vault_path};
-use crate::cli::when;
-use crate::report::{self, Screen};
+use crate::report::{self, Screen, counted, time_format};
 use crate::vault::{HostResult, Outcome, RunInfo, Vault};
 use clap::Args;
 use indexmap::IndexMap;
@@ -129,8 +128,8 @@ fn described(info: &RunInfo, results: &[HostResult]) -> Run {
         command: info.command.clone(),
         operator: info.operator.clone(),
         generation: info.generation.map(|generation| generation.0),
-        started: when::rfc3339(info.started),
-        ended: info.ended.map(when::rfc3339),
+        started: time_format::rfc3339(info.started),
+        ended: info.ended.map(time_format::rfc3339),
         outcome: info.outcome.clone(),
         hosts,
         took: info.ended.map(|ended| ended - info.started),
@@ -142,7 +141,7 @@ fn host(result: HostResult) -> Host {
         name: result.host,
         outcome: result.outcome.word(),
         generation: result.generation.map(|generation| generation.0),
-        at: when::rfc3339(result.at),
+        at: time_format::rfc3339(result.at),
         detail: result.detail,
     }
 }
@@ -184,8 +183,8 @@ fn table(runs: &[Run], screen: Screen) -> String {
     for run in runs {
         table.add_row([
             run.number.clone(),
-            when::spoken(&run.started),
-            run.took.map_or_else(String::new, when::span),
+            time_format::spoken(&run.started),
+            run.took.map_or_else(String::new, time_format::span),
             run.operator.clone(),
             generation(run.generation),
             counts(run),
@@ -199,10 +198,10 @@ fn table(runs: &[Run], screen: Screen) -> String {
 fn hosts(one: &One, screen: Screen) -> String {
     let run = &one.run;
     let mut text = format!("run {}: {}\n", run.number, run.command);
-    let _ = writeln!(text, "by {}, {}", run.operator, when::spoken(&run.started));
+    let _ = writeln!(text, "by {}, {}", run.operator, time_format::spoken(&run.started));
     match (&run.ended, run.took) {
         (Some(_), Some(took)) => {
-            let _ = writeln!(text, "took {}: {}", when::span(took), ended(run));
+            let _ = writeln!(text, "took {}: {}", time_format::span(took), ended(run));
         }
         _ => text.push_str("not ended: it still runs, or was killed\n"),
     }

@@ -1,24 +1,21 @@
 //! `keytrail hostkeys`: the SSH host keys of the fleet, and how they compare with known_hosts.
 
-use crate::apply::{self, InventoryConnect};
 use crate::cli::args::{Format, InventoryArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::load;
-use crate::cli::load::Loaded;
-use crate::cli::progress::Progress;
 use crate::cli::runtime;
-use crate::cli::ui::{Ui, counted};
-use crate::inventory::{self, Connection, HostId, Inventory};
-use crate::remote::{ControlDir, HostKeys, Unreachable, Verdict, known_hosts};
-use crate::report::{self, Screen};
-use crate::trail::Analysis;
+use crate::cli::setup;
+use crate::cli::ui::Ui;
+use crate::inventory::{self, Connection, HostId};
+use crate::ops::hostkeys::presented;
+use crate::ops::{InForce, Loaded};
+use crate::remote::{HostKeys, Unreachable, Verdict, known_hosts};
+use crate::report::{self, Screen, counted};
 use clap::Args;
 use comfy_table::{Cell, Color};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// `hostkeys`.
 #[derive(Debug, Args)]
@@ -50,7 +47,7 @@ pub struct HostkeysArgs {
     jobs: u16,
     /// Output
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub format: Format,
 }
 
 /// A host's answer, for people and programs.
@@ -97,14 +94,10 @@ struct Key {
 }
 
 pub fn run(args: &HostkeysArgs, out: &mut Ui) -> Result<Answer, Failure> {
-    let paths = load::paths(&args.inventory)?;
     // Whether its trails are sound does not matter for who its hosts are.
-    let (inventory, analysis) = match load::load(&paths, args.format, out)? {
-        Loaded::Good(inventory, analysis) => (Arc::new(*inventory), analysis),
-        Loaded::Malformed => return Ok(Answer::Unusable),
-    };
-    let hosts = over_ssh(&inventory, &analysis, &args.on, out)?;
-    let mut rows = ask(&inventory, hosts, args.jobs.into(), out)?;
+    let loaded = setup::load(&args.inventory)?;
+    let hosts = over_ssh(&loaded, &args.on, out)?;
+    let mut rows = ask(&loaded.into(), hosts, args.jobs.into(), out)?;
     if args.add {
         add(&mut rows)?;
     }
@@ -121,14 +114,10 @@ pub fn run(args: &HostkeysArgs, out: &mut Ui) -> Result<Answer, Failure> {
 }
 
 /// The selected hosts that are reached over SSH.
-fn over_ssh(
-    inventory: &Inventory,
-    analysis: &Analysis,
-    on: &[String],
-    out: &Ui,
-) -> Result<Vec<HostId>, Failure> {
+fn over_ssh(loaded: &Loaded, on: &[String], out: &Ui) -> Result<Vec<HostId>, Failure> {
+    let (inventory, analysis) = (&loaded.inventory, &loaded.analysis);
     let selected = inventory::select(inventory, on, |host| analysis.depth(host))
-        .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
+        .map_err(|error| Failure::from(crate::ops::Error::from(error)))?;
     let (over_ssh, others): (Vec<_>, Vec<_>) = selected
         .into_iter()
         .partition(|&host| matches!(inventory.entry(host).settings.connection, Connection::Ssh(_)));
@@ -142,32 +131,13 @@ fn over_ssh(
     Ok(over_ssh)
 }
 
-fn ask(
-    inventory: &Arc<Inventory>,
-    hosts: Vec<HostId>,
-    jobs: usize,
-    out: &Ui,
-) -> Result<BTreeMap<String, Row>, Failure> {
-    let base = std::env::temp_dir();
-    let control = ControlDir::new(&base).map_err(|error| {
-        Failure::new(format!("cannot make a private directory in {}", base.display())).because(&error)
-    })?;
-    let connect = Arc::new(InventoryConnect::new(Arc::clone(inventory), Arc::new(control)));
-    runtime::run(async |cancel| {
-        let progress = Arc::new(Progress::new(out));
-        progress.begin("asking for host keys", hosts.len());
-        let heard = Arc::clone(&progress);
-        let answers =
-            apply::presented(&connect, hosts, jobs, &cancel, move |host| heard.end(host, None)).await;
-        progress.finish();
-        if cancel.is_cancelled() {
-            return Err(Failure::new("interrupted; nothing was changed"));
-        }
-        Ok(answers
-            .into_iter()
-            .map(|(name, keys)| (name, row(keys)))
-            .collect())
-    })
+fn ask(fleet: &InForce, hosts: Vec<HostId>, jobs: usize, out: &Ui) -> Result<BTreeMap<String, Row>, Failure> {
+    let environment = setup::environment(out);
+    let answers = runtime::run(async |cancel| presented(fleet, hosts, jobs, &environment, &cancel).await)?;
+    Ok(answers
+        .into_iter()
+        .map(|(name, keys)| (name, row(keys)))
+        .collect())
 }
 
 fn row(answer: Result<HostKeys, Unreachable>) -> Row {

@@ -1,7 +1,7 @@
 //! `keytrail keygen`: the options of ntp-keygen, on the library's [`crate::keygen`].
 
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::passwords;
+use crate::cli::secret_input;
 use crate::cli::ui::Ui;
 use crate::keygen::{
     self, Directory, Errors, Existing, Export, Generate, Note, Options, Outcome, Subject, compat, decide,
@@ -291,7 +291,7 @@ impl KeygenArgs {
         }
         options.password = match (&self.password, &self.password_file) {
             (Some(password), _) => Some(Secret::from(password.as_str())),
-            (None, Some(path)) => Some(passwords::from_file("password", path)?),
+            (None, Some(path)) => Some(secret_input::from_file("password", path)?),
             (None, None) => std::env::var(PASSWORD_VARIABLE).ok().map(Secret::from),
         };
         options.cipher = cipher.unwrap_or_default();
@@ -327,7 +327,7 @@ impl KeygenArgs {
             parameters: self.id_key,
             server_key: match (&self.export_passwd, &self.export_password_file) {
                 (Some(password), _) => Some(Secret::from(password.as_str())),
-                (None, Some(path)) => Some(passwords::from_file("password", path)?),
+                (None, Some(path)) => Some(secret_input::from_file("password", path)?),
                 (None, None) => None,
             },
             client: self.client,

@@ -1,7 +1,8 @@
 //! `keytrail man DIR`: the manual pages, one for each verb, made from the same words as `--help`. For packagers, so hidden.
 
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::ui::{Ui, counted};
+use crate::cli::ui::Ui;
+use crate::report::counted;
 use clap::Command;
 use clap_mangen::Man;
 use std::fmt::Write as _;

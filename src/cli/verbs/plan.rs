@@ -1,21 +1,14 @@
 //! `keytrail plan`: what would change on which host. Mints what is missing; changes no host.
 
-use crate::apply::Limits;
 use crate::cli::args::{FleetArgs, Format, RestartArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::fleet;
-use crate::cli::fleet::Fleet;
-use crate::cli::planning;
-use crate::cli::planning::Planned;
-use crate::cli::progress::Progress;
 use crate::cli::runtime;
-use crate::cli::stored;
-use crate::cli::stored::Stored;
+use crate::cli::setup;
 use crate::cli::ui::Ui;
 use crate::cli::view::outcome;
+use crate::ops::{Care, Reach, Task, saved_plan};
 use crate::plan;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// `plan`.
 #[derive(Debug, clap::Args)]
@@ -42,45 +35,35 @@ pub struct PlanArgs {
 }
 
 pub fn run(args: &PlanArgs, out: &mut Ui) -> Result<Answer, Failure> {
-    let mut fleet = match fleet::prepare(&args.fleet, args.format, out)? {
-        Ok(fleet) => fleet,
-        Err(answer) => return Ok(answer),
+    let environment = setup::environment(out);
+    let loaded = setup::load(&args.fleet.inventory)?;
+    loaded.proven(&*environment.observer)?;
+    let task = Task {
+        hosts: loaded.select(&args.fleet.on, Reach::Connected, &*environment.observer)?,
+        selectors: args.fleet.on.clone(),
+        care: Care::default(),
+        restart: args.restart.restart,
     };
+    let mut session = setup::session(&args.fleet, loaded, environment)?;
     // What follows only looks.
-    fleet.lock = None;
-    fleet.source.restart = args.restart.restart;
-    let planned = make(&fleet, out)?;
-    let stored = Stored {
-        from: fleet.source.clone(),
-        plan: &planned.plan,
-    };
+    session.unlock();
+    let limits = args.fleet.limits();
+    let planned = runtime::run(async |cancel| session.plan(&task, limits, &cancel).await)?;
+    let saved = planned.saved(&session, &task);
     match args.format {
         Format::Text => out.text(&plan::render::text(&planned.plan))?,
-        form => out.value(&stored, form)?,
+        form => out.value(&saved, form)?,
     }
     if !planned.missed.is_empty() {
         out.stderr(&outcome::missed(&planned.missed));
     }
     if let Some(path) = &args.output {
-        stored::write(path, &stored)?;
+        saved_plan::write(path, &saved)?;
         out.note(&format!(
             "Plan written: apply it with `keytrail apply {}`",
             path.display()
         ));
     }
     let wrong = !planned.missed.is_empty() || (args.exit_code && planned.plan.summary.changed > 0);
-    Ok(if wrong { Answer::No } else { Answer::Yes })
-}
-
-/// Plans with connections that end with the plan.
-pub fn make(fleet: &Fleet, out: &Ui) -> Result<Planned, Failure> {
-    runtime::run(async |cancel| {
-        let limits = Limits {
-            jobs: fleet.jobs,
-            ..Limits::default()
-        }
-        .within(fleet.timeout);
-        let connections = planning::connections(&fleet.inventory, limits)?;
-        planning::plan(fleet, &connections, &Arc::new(Progress::new(out)), &cancel).await
-    })
+    Ok(Answer::from(!wrong))
 }

@@ -1,18 +1,14 @@
 //! `keytrail renew`: certificates made anew before they end.
 
-use crate::cli::args::FleetArgs;
+use crate::cli::args::{ChangeArgs, FleetArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::fleet::Fleet;
-use crate::cli::rotating;
-use crate::cli::rotating::{Change, ChangeArgs, Whom};
-use crate::cli::ui::{Ui, counted};
-use crate::cli::{shown, when};
-use crate::inventory;
-use crate::rotate::record::Bite;
-use crate::rotate::subject::Subject;
-use crate::vault::ArtifactKind;
+use crate::cli::rotation;
+use crate::cli::setup;
+use crate::cli::ui::Ui;
+use crate::ops::rotation::{Renewal, next_end};
+use crate::ops::{Demand, Reach, now};
+use crate::report::counted;
 use clap::Args;
-use std::collections::{BTreeSet, HashSet};
 
 const DAY: i64 = 86_400;
 
@@ -43,7 +39,7 @@ pub struct RenewArgs {
     all: bool,
     /// How
     #[command(flatten)]
-    change: ChangeArgs,
+    pub change: ChangeArgs,
 }
 
 /// Seconds.
@@ -60,77 +56,38 @@ fn within(text: &str) -> Result<i64, String> {
 }
 
 pub fn run(args: &RenewArgs, out: &mut Ui) -> Result<Answer, Failure> {
-    let mut prepared = match rotating::prepare(&args.fleet, &args.change, out)? {
-        Ok(prepared) => prepared,
-        Err(answer) => return Ok(answer),
+    let (fleet, change) = (&args.fleet, &args.change);
+    let mut session = rotation::session(fleet, change, setup::load(&fleet.inventory)?, out)?;
+    session.mint(&Demand::missing("inventory"))?;
+    let now = now();
+    let on = fleet.on.iter().map(|on| format!("--on '{on}'"));
+    let renewal = Renewal {
+        hosts: session.select(&fleet.on, Reach::All)?,
+        until: if args.all { i64::MAX } else { now + args.within },
+        command: rotation::command(
+            std::iter::once("renew".to_owned()).chain(on),
+            &fleet.inventory.paths,
+        ),
     };
-    let fleet = &mut prepared.fleet;
-    let selected = inventory::select(&fleet.inventory, &args.fleet.on, |host| {
-        fleet.analysis.depth(host)
-    })
-    .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
-    let names: BTreeSet<String> = selected
-        .iter()
-        .map(|&host| fleet.inventory.host(host).name.to_string())
-        .collect();
-    let owners: HashSet<Box<str>> = selected
-        .iter()
-        .map(|&host| fleet.analysis.needs(host).private_certificate_of.unwrap_or(host))
-        .map(|owner| fleet.inventory.host(owner).name.clone())
-        .collect();
-    let subject = Subject {
-        words: "certificates".into(),
-        anew: HashSet::new(),
-        renewing: Some(owners),
-        bite: Bite::Never,
-        servers_first: false,
-    };
-    let now = when::now();
-    let change = Change {
-        subject: &subject,
-        renew_until: Some(if args.all { i64::MAX } else { now + args.within }),
-        command: command(args),
-        anew: false,
-        whom: Whom::Outdated(&names),
-    };
-    if !rotating::begin(fleet, &change, out)? {
-        out.line(&nothing_due(fleet, &names, now))?;
+    let Some(task) = session.renew(&renewal)? else {
+        out.line(&nothing_due(next_end(&session, &renewal.hosts), now))?;
         return Ok(Answer::Yes);
+    };
+    let task = rotation::with_options(task, change);
+    if change.dry_run {
+        return rotation::show(&session, &task, (fleet, change), None, out);
     }
-    if args.change.dry_run {
-        return shown::show(fleet, &args.change, None, out);
-    }
-    rotating::carry_out(prepared.fleet, &change.command, &args.fleet, &args.change, out)
+    rotation::carry_out(&session, &task, &renewal.command, (fleet, change), out)
 }
 
-fn nothing_due(fleet: &Fleet, hosts: &BTreeSet<String>, now: i64) -> String {
-    let next = hosts
-        .iter()
-        .flat_map(|host| {
-            fleet
-                .state
-                .snapshot
-                .files(host)
-                .map(move |(_, artifact)| (host, artifact))
-        })
-        .filter(|(_, artifact)| artifact.kind == ArtifactKind::Certificate)
-        .filter_map(|(host, artifact)| Some((artifact.not_after?, host)))
-        .min();
+fn nothing_due(next: Option<(String, i64)>, now: i64) -> String {
     match next {
-        Some((end, host)) => format!(
+        Some((host, end)) => format!(
             "Nothing is due: the next certificate to end is that of {host}, in {}.",
             counted(usize::try_from((end - now) / DAY).unwrap_or(0), "day")
         ),
         None => "Nothing is due: these hosts have no certificates.".into(),
     }
-}
-
-fn command(args: &RenewArgs) -> String {
-    let mut words = vec!["renew".to_owned()];
-    words.extend(args.fleet.on.iter().map(|on| format!("--on '{on}'")));
-    let paths = args.fleet.inventory.paths.iter();
-    words.extend(paths.map(|path| path.display().to_string()));
-    words.join(" ")
 }
 
 #[cfg(test)]

@@ -1,20 +1,24 @@
 //! `keytrail rotate`: keys made anew and brought to the hosts they concern, in an order that disturbs least.
 
-use crate::cli::args::FleetArgs;
+use crate::apply::Report;
+use crate::cli::args::{ChangeArgs, FleetArgs, Format};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::load;
-use crate::cli::load::Read;
-use crate::cli::rotating;
-use crate::cli::rotating::{Change, ChangeArgs, Whom};
+use crate::cli::rotation;
+use crate::cli::runtime;
+use crate::cli::setup;
 use crate::cli::ui::Ui;
-use crate::cli::{reident, rekey, shown};
+use crate::cli::view::outcome;
 use crate::inventory::{self, GroupId, Inventory};
+use crate::ops::rotation::{Change, Concerned, Staged, Step, StepKind, Unsuitable, no_renaming_under_way};
+use crate::ops::{self, ApplyJob, Demand, Planned, Session, Task};
 use crate::plan::order::Share;
+use crate::report::time_format;
+use crate::rotate::gap::REEXAMINED;
 use crate::rotate::subject::{self, Scope, Subject};
 use crate::trail::Analysis;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use std::path::PathBuf;
-use std::sync::PoisonError;
 
 /// `rotate`.
 #[derive(Debug, Args)]
@@ -65,7 +69,7 @@ pub struct RotateArgs {
     output: Option<PathBuf>,
     /// How
     #[command(flatten)]
-    change: ChangeArgs,
+    pub change: ChangeArgs,
 }
 
 /// What is rotated.
@@ -113,59 +117,212 @@ enum Strategy {
     TwoNames,
 }
 
+/// One step, for programs.
+#[derive(Serialize)]
+struct Taken {
+    step: usize,
+    report: Report,
+}
+
 pub fn run(args: &RotateArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let change = &args.change();
-    if args.what == What::Symmetric && args.strategy != Strategy::Restart {
+    if args.what == What::Symmetric {
         keys(args)?;
-        let forced = args.strategy == Strategy::TwoNames;
-        let keys = rekey::Keys {
-            names: &args.key,
-            steps: args.steps.map_or(3, usize::from),
-            output: args.output.as_deref(),
-        };
-        if let Some(answer) = rekey::run(&keys, forced, &command(args), &args.fleet, change, out)? {
-            return Ok(answer);
-        }
     }
-    if args.strategy == Strategy::TwoNames {
-        match args.what {
-            // Several at once would take two servers from who is in both.
-            What::Identity if args.group.len() != 1 => {
-                return Err(Failure::new("keys change by a new name one group at a time")
-                    .help("say which: --group NAME"));
-            }
-            What::Identity | What::Symmetric => {}
-            _ => {
-                return Err(Failure::new(
-                    "only symmetric keys and the identity keys of groups change by a second name",
-                )
-                .help("leave --strategy out"));
-            }
-        }
-    }
+    two_names_fit(args)?;
+    let loaded = setup::load(&args.fleet.inventory)?;
     // What is wrong with the command is said before the vault is touched. Symmetric keys are asked for by the ids in force,
     // which the vault knows.
-    if args.what != What::Symmetric
-        && let Read::Good(written, analysis) = load::read(&load::paths(&args.fleet.inventory)?)?
-    {
-        what(args, &written, &analysis)?;
-        if args.what == What::Identity
-            && args.strategy != Strategy::Restart
-            && let [group] = args.group.as_slice()
-            && let Some(answer) = by_name(args, group, &written, &analysis, out)?
-        {
-            return Ok(answer);
+    if args.what != What::Symmetric {
+        what(args, &loaded.inventory, &loaded.analysis)?;
+    }
+    let mut session = rotation::session(&args.fleet, change, loaded, out)?;
+    if let Some(staged) = staged(args, &session, out)? {
+        return in_steps(args, change, &staged, &mut session, out);
+    }
+    session.mint(&Demand::missing("inventory"))?;
+    by_restarts(args, change, &mut session, out)
+}
+
+/// Whether a second name can be asked for at all.
+fn two_names_fit(args: &RotateArgs) -> Result<(), Failure> {
+    if args.strategy != Strategy::TwoNames {
+        return Ok(());
+    }
+    match args.what {
+        // Several at once would take two servers from who is in both.
+        What::Identity if args.group.len() != 1 => {
+            Err(Failure::new("keys change by a new name one group at a time").help("say which: --group NAME"))
+        }
+        What::Identity | What::Symmetric => Ok(()),
+        _ => Err(
+            Failure::new("only symmetric keys and the identity keys of groups change by a second name")
+                .help("leave --strategy out"),
+        ),
+    }
+}
+
+/// The rotation in steps that the options ask for, where it can be done. `None`: by restarts, and why has been said.
+fn staged(args: &RotateArgs, session: &Session, out: &Ui) -> Result<Option<Staged>, Failure> {
+    let staged = match (args.what, args.strategy, args.group.as_slice()) {
+        (_, Strategy::Restart, _) => return Ok(None),
+        (What::Symmetric, ..) => Staged::Ids {
+            keys: args.key.clone(),
+        },
+        (What::Identity, _, [group]) => Staged::Name {
+            group: group.clone(),
+            command: command(args),
+        },
+        _ => return Ok(None),
+    };
+    let verify = args.change.rollout.options(args.fleet.limits()).verify;
+    let Err(Unsuitable(why)) = staged.suits(session, verify)? else {
+        return match &staged {
+            Staged::Name { .. } if args.output.is_some() => Err(Failure::new("this rotation cannot be written as a single plan")
+                .why("the keys change in steps without a gap, and each step is planned when the one before is everywhere")
+                .help("--dry-run shows the first step; --steps 1 takes it alone")
+                .help("--strategy restart: one plan, with a gap for every host")),
+            _ => Ok(Some(staged)),
+        };
+    };
+    if args.strategy == Strategy::TwoNames {
+        let (what, help) = match &staged {
+            Staged::Ids { .. } => (
+                "these keys cannot change by a new id".to_owned(),
+                "--strategy restart: the same id, refused between the restarts of server and client",
+            ),
+            Staged::Name { group, .. } => (
+                format!("the keys of group {group} cannot change by a new name"),
+                "--strategy restart: one server of each host at a time; a host with two servers keeps time meanwhile",
+            ),
+        };
+        return Err(ops::Error::new(what).whys(why).help(help).into());
+    }
+    for why in why {
+        out.note(&match &staged {
+            Staged::Ids { .. } => format!("Not by a new id: {why}."),
+            Staged::Name { .. } => format!("Not without a gap: {why}."),
+        });
+    }
+    Ok(None)
+}
+
+/// Takes steps, as many as asked for; for a saved plan none, but plans the next one.
+fn in_steps(
+    args: &RotateArgs,
+    change: &ChangeArgs,
+    staged: &Staged,
+    session: &mut Session,
+    out: &mut Ui,
+) -> Result<Answer, Failure> {
+    let command = command(args);
+    let most = match staged {
+        Staged::Ids { .. } => args.steps.map_or(3, usize::from),
+        Staged::Name { .. } => args.steps.map_or(usize::MAX, usize::from),
+    };
+    staged.begin(session)?;
+    let mut taken = Vec::new();
+    while taken.len() < most {
+        let Some(mut step) = staged.next(session)? else {
+            break;
+        };
+        step.task = rotation::with_options(step.task, change);
+        if change.dry_run {
+            out.note("The first of the steps, as it would be done now:");
+            return rotation::show(session, &step.task, (&args.fleet, change), None, out);
+        }
+        if args.output.is_some() {
+            let planned = plan(args, session, &step.task)?;
+            if planned.plan.is_empty() && planned.missed.is_empty() {
+                staged.arrive(session)?;
+                continue;
+            }
+            return save_step(args, change, (session, &step, &planned), out);
+        }
+        let job = ApplyJob {
+            task: &step.task,
+            options: &change.rollout.options(args.fleet.limits()),
+            command: &command,
+            saved: None,
+        };
+        let report = runtime::run(async |cancel| session.apply(&job, &cancel).await)?;
+        if change.format == Format::Text {
+            out.line(&outcome::text(&report, out.screen()))?;
+        }
+        let good = report.is_good() && !report.cancelled;
+        let (number, of) = (step.number, step.of);
+        taken.push(Taken { step: number, report });
+        if !good {
+            steps_taken(&taken, change.format, out)?;
+            out.stderr(&format!(
+                "Pending: step {number} of {of} is not everywhere. {}\n  Go on: keytrail {command}",
+                meanwhile(&step.kind)
+            ));
+            return Ok(Answer::No);
+        }
+        staged.arrive(session)?;
+        if number < of && taken.len() == most {
+            out.note(&format!(
+                "Stopped after step {number} of {of}, as asked. Go on: keytrail {command}"
+            ));
         }
     }
-    let mut prepared = match rotating::prepare(&args.fleet, change, out)? {
-        Ok(prepared) => prepared,
-        Err(answer) => return Ok(answer),
-    };
-    let fleet = &mut prepared.fleet;
-    let subject = what(args, &fleet.inventory, &fleet.analysis)?;
+    steps_taken(&taken, change.format, out)?;
+    Ok(Answer::Yes)
+}
+
+fn plan(args: &RotateArgs, session: &Session, task: &Task) -> Result<Planned, Failure> {
+    let limits = args.fleet.limits();
+    runtime::run(async |cancel| session.plan(task, limits, &cancel).await)
+}
+
+fn save_step(
+    args: &RotateArgs,
+    change: &ChangeArgs,
+    (session, step, planned): (&Session, &Step, &Planned),
+    out: &mut Ui,
+) -> Result<Answer, Failure> {
+    let output = args.output.as_deref();
+    let answer = rotation::show_planned(session, &step.task, planned, (&args.fleet, change, output), out)?;
+    out.note(&format!(
+        "That is step {} of {}. After it, go on: keytrail {}",
+        step.number,
+        step.of,
+        command(args)
+    ));
+    Ok(answer)
+}
+
+fn steps_taken(taken: &[Taken], format: Format, out: &mut Ui) -> Result<(), Failure> {
+    match format {
+        Format::Text => Ok(()),
+        form => out.value(&taken, form),
+    }
+}
+
+/// What it means for the daemons that a step is not everywhere, a sentence or two.
+fn meanwhile(kind: &StepKind) -> String {
+    match kind {
+        StepKind::IdAdded | StepKind::IdSwitched | StepKind::IdRemoved => {
+            "Nothing is refused meanwhile.".to_owned()
+        }
+        StepKind::NameAdded { .. } | StepKind::NameMoved { .. } | StepKind::NameRemoved { .. } => format!(
+            "Nobody is without a proven server meanwhile: a client that has not followed goes on with what it has proved of the server that changed, until {} at the latest, and has its other servers.",
+            time_format::minute(ops::now() + REEXAMINED)
+        ),
+    }
+}
+
+/// Mints, and changes hosts one after the other with restarts.
+fn by_restarts(
+    args: &RotateArgs,
+    change: &ChangeArgs,
+    session: &mut Session,
+    out: &mut Ui,
+) -> Result<Answer, Failure> {
+    let subject = what(args, session.inventory(), session.analysis())?;
     if args.what == What::Identity {
-        let vault = fleet.vault.get_mut().unwrap_or_else(PoisonError::into_inner);
-        reident::none_under_way(vault, &args.group)?;
+        no_renaming_under_way(session, &args.group)?;
     }
     if subject.servers_first && args.change.rollout.max_fail != Share::Count(0) {
         return Err(Failure::new("--max-fail cannot be used here")
@@ -178,17 +335,18 @@ pub fn run(args: &RotateArgs, out: &mut Ui) -> Result<Answer, Failure> {
         subject: &subject,
         renew_until: subject.renewing.as_ref().map(|_| i64::MAX),
         command: command(args),
-        anew: args.anew,
-        whom: Whom::Changed,
+        repeat: args.anew,
+        concerns: Concerned::Changed,
     };
-    if !rotating::begin(fleet, &asked, out)? {
+    let Some(task) = session.begin(&asked)? else {
         out.line("Nothing to rotate: no host holds what would be made anew.")?;
         return Ok(Answer::Yes);
+    };
+    let task = rotation::with_options(task, change);
+    if change.dry_run || args.output.is_some() {
+        return rotation::show(session, &task, (&args.fleet, change), args.output.as_deref(), out);
     }
-    if args.change.dry_run || args.output.is_some() {
-        return shown::show(fleet, change, args.output.as_deref(), out);
-    }
-    rotating::carry_out(prepared.fleet, &asked.command, &args.fleet, change, out)
+    rotation::carry_out(session, &task, &asked.command, (&args.fleet, change), out)
 }
 
 impl RotateArgs {
@@ -198,25 +356,6 @@ impl RotateArgs {
         change.restart.restart |= self.strategy == Strategy::Restart;
         change
     }
-}
-
-/// Identity keys without a gap, where that can be. `None`: it cannot, and why has been said.
-fn by_name(
-    args: &RotateArgs,
-    group: &str,
-    written: &Inventory,
-    analysis: &Analysis,
-    out: &mut Ui,
-) -> Result<Option<Answer>, Failure> {
-    let command = command(args);
-    let asked = reident::Asked {
-        group,
-        forced: args.strategy == Strategy::TwoNames,
-        most: args.steps.map_or(usize::MAX, usize::from),
-        stored: args.output.is_some(),
-        command: &command,
-    };
-    reident::run(&asked, written, analysis, &args.fleet, &args.change, out)
 }
 
 fn what(args: &RotateArgs, inventory: &Inventory, analysis: &Analysis) -> Result<Subject, Failure> {
@@ -273,8 +412,8 @@ fn hosts(args: &RotateArgs, inventory: &Inventory, analysis: &Analysis) -> Resul
             "say which hosts: --host NAME, --group NAME, --tag WORD or --on SELECTION; all of them: --on '*'",
         ));
     }
-    let hosts = inventory::select(inventory, &selectors, |host| analysis.depth(host))
-        .map_err(|error| Failure::new(error.to_string()).help(error.help))?;
+    let hosts =
+        inventory::select(inventory, &selectors, |host| analysis.depth(host)).map_err(ops::Error::from)?;
     Ok(Scope {
         hosts,
         ..Scope::default()
@@ -306,7 +445,5 @@ fn command(args: &RotateArgs) -> String {
     add("--tag", &args.tag);
     add("--on", &args.fleet.on);
     add("--key", &args.key);
-    let paths = args.fleet.inventory.paths.iter();
-    words.extend(paths.map(|path| path.display().to_string()));
-    words.join(" ")
+    rotation::command(words, &args.fleet.inventory.paths)
 }

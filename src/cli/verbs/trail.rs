@@ -2,8 +2,7 @@
 
 use crate::cli::args::{Format, InventoryArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::load;
-use crate::cli::load::Loaded;
+use crate::cli::setup;
 use crate::cli::ui::Ui;
 use crate::inventory::{Inventory, closest};
 use crate::trail::explain_host::{HostTrail, explain_host};
@@ -35,15 +34,12 @@ pub fn run(args: &TrailArgs, out: &mut Ui) -> Result<Answer, Failure> {
         return Err(Failure::new(format!("{} is a file, not a host", args.host))
             .help("the host comes first: keytrail trail HOST fleet.yaml"));
     }
-    let paths = load::paths(&args.inventory)?;
-    let (inventory, analysis) = match load::load(&paths, args.format, out)? {
-        Loaded::Good(inventory, analysis) => (inventory, analysis),
-        Loaded::Malformed => return Ok(Answer::Unusable),
-    };
+    let loaded = setup::load(&args.inventory)?;
+    let (inventory, analysis) = (&loaded.inventory, &loaded.analysis);
     let host = inventory
         .find(&args.host)
-        .ok_or_else(|| unknown(&inventory, &args.host))?;
-    let told = explain_host(&inventory, &analysis, host);
+        .ok_or_else(|| unknown(inventory, &args.host))?;
+    let told = explain_host(inventory, analysis, host);
     match args.format {
         Format::Text => out.text(&format!("{}: {told}", told.host))?,
         form => out.value(

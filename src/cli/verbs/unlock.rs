@@ -1,15 +1,14 @@
 //! `keytrail unlock`: take away locks that runs have left on hosts.
 
-use crate::apply::{self, Limits, Terms};
+use crate::apply;
 use crate::cli::args::{FleetArgs, Format};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::load;
-use crate::cli::load::Loaded;
-use crate::cli::progress::Progress;
-use crate::cli::ui::{Ui, counted};
+use crate::cli::runtime;
+use crate::cli::setup;
+use crate::cli::ui::Ui;
 use crate::cli::view::outcome;
-use crate::cli::{fleet, planning, runtime};
-use std::sync::Arc;
+use crate::ops::unlock::{Unlocked, unlock};
+use crate::report::counted;
 
 /// `unlock`.
 #[derive(Debug, clap::Args)]
@@ -30,32 +29,11 @@ pub struct UnlockArgs {
 }
 
 pub fn run(args: &UnlockArgs, out: &mut Ui) -> Result<Answer, Failure> {
-    let paths = load::paths(&args.fleet.inventory)?;
-    let (inventory, analysis) = match load::load(&paths, args.format, out)? {
-        Loaded::Good(inventory, analysis) => (Arc::new(*inventory), *analysis),
-        Loaded::Malformed => return Ok(Answer::Unusable),
-    };
-    let hosts = fleet::select(&inventory, &analysis, &args.fleet, out)?;
-    let sites = hosts
-        .iter()
-        .map(|&host| {
-            let name = inventory.host(host).name.to_string();
-            (name, planning::site(&inventory, host))
-        })
-        .collect();
-    let limits = Limits {
-        jobs: args.fleet.jobs.into(),
-        ..Limits::default()
-    }
-    .within(args.fleet.timeout);
-    let (report, owners) = runtime::run(async |cancel| {
-        let progress = Arc::new(Progress::new(out));
-        let connections = planning::connections(&inventory, limits)?;
-        let heard: Arc<dyn apply::Progress> = progress.clone();
-        let done = apply::unlock(&connections, sites, &Terms::default(), true, &heard, &cancel).await;
-        progress.finish();
-        Ok(done)
-    })?;
+    let loaded = setup::load(&args.fleet.inventory)?;
+    let environment = setup::environment(out);
+    let limits = args.fleet.limits();
+    let Unlocked { report, owners } =
+        runtime::run(async |cancel| unlock(loaded, &args.fleet.on, limits, &environment, &cancel).await)?;
     match args.format {
         Format::Text => {
             for (host, owner) in &owners {
@@ -82,5 +60,5 @@ pub fn run(args: &UnlockArgs, out: &mut Ui) -> Result<Answer, Failure> {
             form,
         )?,
     }
-    Ok(if report.is_good() { Answer::Yes } else { Answer::No })
+    Ok(Answer::from(report.is_good()))
 }

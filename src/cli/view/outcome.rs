@@ -1,8 +1,8 @@
 //! How an apply ended, for people: a table of the hosts that are worth a line, what failed and why, a summary.
 
-use crate::apply::{Outcome, PhaseError, Report};
-use crate::cli::ui::counted;
+use crate::apply::{Outcome, PhaseError, Report, restarted_because};
 use crate::ntpconf::printable;
+use crate::report::counted;
 use crate::report::{self, Screen};
 use comfy_table::{Cell, CellAlignment, Color, Table};
 use indexmap::IndexSet;
@@ -79,7 +79,7 @@ pub fn trouble(host: &str, outcome: &Outcome) -> String {
         Outcome::Changed {
             untold: Some(why), ..
         } => {
-            let _ = writeln!(text, "\n{host}: {}", untold(why));
+            let _ = writeln!(text, "\n{host}: {}", restarted_because(why));
             return text;
         }
         Outcome::Unchanged | Outcome::Changed { .. } | Outcome::NotReached { .. } => return text,
@@ -111,12 +111,6 @@ pub fn trouble(host: &str, outcome: &Outcome) -> String {
     text
 }
 
-/// Why a host was restarted after all, in words.
-pub fn untold(why: &str) -> String {
-    let why = printable(&why.split_whitespace().collect::<Vec<_>>().join(" "));
-    format!("its daemon was restarted, for it could not be told while it ran: {why}")
-}
-
 /// Hosts that could not be looked at, for a plan. The same advice is given once.
 pub fn missed(missed: &[(String, PhaseError)]) -> String {
     let mut text = String::new();
@@ -143,45 +137,13 @@ pub fn missed(missed: &[(String, PhaseError)]) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let mut text = format!("\n{}: {}", counted(report.hosts.len(), "host"), counts(report));
+    let mut text = format!("\n{}: {}", counted(report.hosts.len(), "host"), report.counts());
     if report.cancelled {
         text.push_str(". Interrupted: run the same command again to finish");
     } else if !report.is_good() {
         text.push_str(". Run the same command again when that is mended: what is done stays done");
     }
     text
-}
-
-/// How many hosts ended how: `7 changed, 1 rolled back`.
-pub fn counts(report: &Report) -> String {
-    let mut counts = [0_usize; 7];
-    for outcome in report.hosts.values() {
-        counts[match outcome {
-            Outcome::Changed { .. } => 0,
-            Outcome::Unchanged => 1,
-            Outcome::Failed { .. } => 2,
-            Outcome::RolledBack { .. } => 3,
-            Outcome::Unreachable { .. } => 4,
-            Outcome::NotReady { .. } => 5,
-            Outcome::NotReached { .. } => 6,
-        }] += 1;
-    }
-    let words = [
-        "changed",
-        "unchanged",
-        "failed",
-        "rolled back",
-        "unreachable",
-        "not ready",
-        "not reached",
-    ];
-    let parts: Vec<String> = counts
-        .iter()
-        .zip(words)
-        .filter(|(count, _)| **count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    parts.join(", ")
 }
 
 #[cfg(test)]

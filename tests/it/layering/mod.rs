@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["rotate"],
     &["apply", "export"],
     &["demo"],
+    &["ops"],
     &["cli"],
 ];
 

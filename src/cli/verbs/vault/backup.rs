@@ -4,7 +4,8 @@ use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Which;
-use crate::cli::when;
+use crate::ops::now;
+use crate::report::time_format;
 use crate::vault::{self, Vault};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub fn backup(args: &BackupArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let failed = |error| key::vault_failure("there is no backup", &error);
     let vault = Vault::open_locked(&path).map_err(failed)?;
     let to = if args.output.is_dir() {
-        args.output.join(stamped(&path, when::now()))
+        args.output.join(stamped(&path, now()))
     } else {
         has_place(&args.output)?;
         args.output.clone()
@@ -80,7 +81,7 @@ fn has_place(output: &Path) -> Result<(), Failure> {
 /// `campus-20261126T111706Z.vault` for `campus.vault`.
 fn stamped(vault: &Path, now: i64) -> String {
     let stem = vault.file_stem().unwrap_or_default().to_string_lossy();
-    let stamp: String = when::rfc3339(now)
+    let stamp: String = time_format::rfc3339(now)
         .chars()
         .filter(|c| !"-:".contains(*c))
         .collect();
@@ -98,7 +99,7 @@ pub fn restore(args: &RestoreArgs, out: &mut Ui) -> Result<Answer, Failure> {
         .ok()
         .flatten();
     let restored =
-        vault::restore(&args.from, &path, &source, &lock, when::now()).map_err(|error| match &error {
+        vault::restore(&args.from, &path, &source, &lock, now()).map_err(|error| match &error {
             // What the error's own help says is about a vault that one works with.
             vault::Error::NotFound { .. } | vault::Error::Foreign { .. } => {
                 Failure::new("nothing was restored")

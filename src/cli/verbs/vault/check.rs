@@ -2,9 +2,10 @@
 
 use crate::cli::args::Format;
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::ui::{Ui, counted};
+use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Which;
+use crate::report::counted;
 use crate::vault::{self, Condition, Readable};
 use clap::Args;
 use indexmap::IndexMap;

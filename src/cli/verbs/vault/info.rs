@@ -2,11 +2,10 @@
 
 use crate::cli::args::Format;
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::ui::{Ui, counted};
+use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Look;
-use crate::cli::when;
-use crate::report::{self, Screen};
+use crate::report::{self, Screen, counted, time_format};
 use crate::vault::{Holder, Lock, SecretKind, Vault};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -60,9 +59,9 @@ pub fn run(args: &Look, out: &mut Ui) -> Result<Answer, Failure> {
             .into_iter()
             .map(|generation| Generation {
                 number: generation.id.0,
-                made: when::rfc3339(generation.created),
+                made: time_format::rfc3339(generation.created),
                 why: generation.note,
-                pruned: generation.pruned.map(when::rfc3339),
+                pruned: generation.pruned.map(time_format::rfc3339),
                 hosts: stand.get(&generation.id.0).copied().unwrap_or_default(),
             })
             .collect(),
@@ -103,7 +102,7 @@ fn text(info: &Info, screen: Screen) -> String {
             (None, 0) => String::new(),
             (None, hosts) => hosts.to_string(),
         };
-        let made = when::spoken(&generation.made);
+        let made = time_format::spoken(&generation.made);
         table.add_row([&generation.number.to_string(), &made, &generation.why, &hosts]);
     }
     let _ = writeln!(text, "{}", report::table_text(table, screen));

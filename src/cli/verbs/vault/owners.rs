@@ -2,10 +2,11 @@
 
 use crate::cli::args::{Format, InventoryArgs, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::passwords;
-use crate::cli::ui::{Ui, counted};
+use crate::cli::secret_input;
+use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Which;
+use crate::report::counted;
 use crate::vault::{KeySource, Owners, Vault};
 use clap::Args;
 use std::path::PathBuf;
@@ -130,7 +131,7 @@ pub fn rekey(args: &RekeyArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let passphrase = args
         .new_passphrase_file
         .as_deref()
-        .map(|file| passwords::from_file("passphrase", file))
+        .map(|file| secret_input::from_file("passphrase", file))
         .transpose()?;
     let (mut vault, source) = open(&args.which)?;
     let _lock = key::hold_vault(&vault, &args.which.vault)?;

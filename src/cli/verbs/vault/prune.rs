@@ -2,11 +2,12 @@
 
 use crate::cli::args::{Format, days};
 use crate::cli::exit::{Answer, Failure};
-use crate::cli::ui::{Ui, counted};
+use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Which;
-use crate::cli::{load, when};
 use crate::inventory::Inventory;
+use crate::ops::{Kind, Loaded, now};
+use crate::report::counted;
 use crate::vault::{Pruned, Vault};
 use clap::Args;
 use serde::Serialize;
@@ -55,7 +56,7 @@ struct Removed {
 pub fn run(args: &PruneArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let path = args.which.path();
     let failed = |error| key::vault_failure("nothing was removed", &error);
-    let now = when::now();
+    let now = now();
     let before = args.older_than.map(|days| now - days * 86400);
     let (mut vault, _lock) = if args.dry_run {
         (Vault::open_locked(&path).map_err(failed)?, None)
@@ -105,12 +106,13 @@ fn inventory(paths: &[PathBuf]) -> Result<Option<Box<Inventory>>, Failure> {
     if paths.is_empty() {
         return Ok(None);
     }
-    match load::read(paths)? {
-        load::Read::Good(inventory, _) => Ok(Some(inventory)),
-        load::Read::Invalid { .. } => Err(Failure::new(
+    match Loaded::read(paths) {
+        Ok(loaded) => Ok(Some(Box::new(loaded.inventory))),
+        Err(error) if matches!(error.kind(), Kind::Malformed { .. }) => Err(Failure::new(
             "which hosts are still there is not known: the inventory cannot be read",
         )
         .help("mend it (keytrail check), or name the vault alone: --vault FILE")),
+        Err(error) => Err(error.into()),
     }
 }
 
