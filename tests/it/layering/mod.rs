@@ -262,7 +262,7 @@ fn no_circle_among_files() {
     let known = |circle: &[PathBuf]| {
         let below = |file: &PathBuf, paths: &[&str]| paths.iter().any(|path| file.starts_with(path));
         let all_below = |paths: &&[&str]| circle.iter().all(|file| below(file, paths));
-        KNOWN_CIRCLES.iter().any(|paths| all_below(paths))
+        KNOWN_CIRCLES.iter().any(all_below)
     };
     let mut new = String::new();
     for sources in CRATES.iter() {
