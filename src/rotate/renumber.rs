@@ -5,7 +5,9 @@
 //! it is stands in the vault, and [`Renumbering::apply_to`] turns the inventory as written into the one in force: everything else
 //! (needs, keys, lines, plans) follows from that as from any inventory.
 
-use crate::inventory::{Auth, Connection, EntryId, HostId, Inventory, Mode, SymmetricKey, Target};
+use crate::inventory::{
+    Auth, Connection, EntryId, HostId, Implementation, Inventory, Mode, SymmetricKey, Target,
+};
 use crate::mint::symmetric_owner;
 use crate::trail::needs::symmetric_key;
 use crate::vault::{self, Vault};
@@ -19,7 +21,7 @@ use std::sync::Arc;
 pub enum Step {
     /// Servers hold and trust the new id beside the old one.
     Added,
-    /// Clients use the new one; servers hold the old one still.
+    /// Clients use the new one; servers, and clients that change while they run, hold the old one still.
     Switched,
     /// The old one goes.
     Removed,
@@ -172,6 +174,9 @@ impl Renumbering {
             holders.use_id(&mut inventory, key.id, lines);
             if let Some(more) = more {
                 holders.trust(&mut inventory, lines, more);
+                if lines != number.now {
+                    holders.keep(&mut inventory, more);
+                }
             }
             inventory.keys[at].id = lines;
             if let Some(more) = more {
@@ -260,11 +265,27 @@ impl Holders {
             settings.trusted_keys.contains(&first) || settings.control_key == Some(first)
         });
         let entries: BTreeSet<EntryId> = servers.chain(trusting).collect();
-        for entry in entries {
-            let settings = Arc::make_mut(&mut inventory.entries[entry.0 as usize].settings);
-            if !settings.trusted_keys.contains(&more) {
-                settings.trusted_keys.push(more);
-            }
+        add_trusted(inventory, entries, more);
+    }
+
+    /// Clients that change while they run hold the former id until the last step: they move one association after the other, and
+    /// a poll of one whose key is gone from the file already would be refused (measured on 4.2.8p18, whose new association with
+    /// an intermediate was not in use for 6 s). A client that can only be restarted gets along without, and with one restart.
+    fn keep(&self, inventory: &mut Inventory, former: u32) {
+        let live = self.users.iter().copied().filter(|entry| {
+            let settings = &inventory.entries[entry.0 as usize].settings;
+            settings.control_key.is_some() || settings.ntpd == Implementation::Chrony
+        });
+        let entries = live.collect();
+        add_trusted(inventory, entries, former);
+    }
+}
+
+fn add_trusted(inventory: &mut Inventory, entries: BTreeSet<EntryId>, id: u32) {
+    for entry in entries {
+        let settings = Arc::make_mut(&mut inventory.entries[entry.0 as usize].settings);
+        if !settings.trusted_keys.contains(&id) {
+            settings.trusted_keys.push(id);
         }
     }
 }
@@ -369,7 +390,8 @@ hosts:
         let steps = [
             // Only servers change first: a client gets the new key with its line.
             ([vec![7, 8, 9], vec![7, 9], vec![7], vec![8]], 7),
-            ([vec![7, 8, 9], vec![7, 9], vec![9], vec![8]], 9),
+            // A client that changes while it runs keeps the old one as long as its servers do.
+            ([vec![7, 8, 9], vec![7, 9], vec![7, 9], vec![8]], 9),
             ([vec![8, 9], vec![9], vec![9], vec![8]], 9),
         ];
         let mut before = written();
