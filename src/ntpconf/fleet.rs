@@ -1,7 +1,7 @@
 //! What the lines of one host follow from at others, looked up once for the whole inventory.
 
 use crate::inventory::{GroupId, HostId, Implementation, Inventory, Mode, Target};
-use crate::trail::broadcast::{Medium, media};
+use crate::trail::broadcast::{Medium, global_ident, media};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -45,21 +45,9 @@ impl<'i> ConfContext<'i> {
         }
     }
 
-    /// The group for the one global `ident` of a broadcast client: that of a foreign group's server it may
-    /// hear, else its own.
+    /// The group for the one global `ident` of a broadcast client.
     pub fn global_ident(&self, inventory: &Inventory, host: HostId) -> Option<GroupId> {
-        let entry = inventory.entry(host);
-        if !entry.broadcast_client {
-            return None;
-        }
-        let heard = self
-            .media
-            .iter()
-            .filter(|medium| medium.may_be_heard_by(inventory, host))
-            .flat_map(Medium::autokey_servers)
-            .filter_map(|(server, _)| server.group);
-        let (own, foreign): (Vec<_>, Vec<_>) = heard.partition(|group| entry.group == Some(*group));
-        foreign.first().or(own.first()).copied()
+        global_ident(inventory, &self.media, host)
     }
 
     /// Who points at a chrony host; nobody for other implementations, which serve everybody unless told not to.

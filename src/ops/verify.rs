@@ -36,6 +36,8 @@ pub struct HostVerified {
     pub host: String,
     /// Its secure group.
     pub group: Option<String>,
+    /// Whether the inventory promises that it authenticates anybody.
+    pub promised: bool,
     /// What was found, or why it could not be looked at.
     pub result: Result<Verified, PhaseError>,
 }
@@ -127,6 +129,7 @@ impl Verify {
             Some(HostVerified {
                 host: name,
                 group,
+                promised: self.fleet.analysis.promises(inventory, host),
                 result,
             })
         });

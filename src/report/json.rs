@@ -14,7 +14,11 @@
 //!       "locations": [{ "file": "campus.yaml", "line": 31, "column": 16, "length": 8, "text": "yellow → howland2" }],
 //!       "help": ["give one of them a server that leads to green's trusted host howland"]
 //!     }
-//!   ]
+//!   ],
+//!   "authentication": {
+//!     "hosts": 38, "authenticated": 36, "by": [{ "how": "AES-128-CMAC", "hosts": 30 }, { "how": "IFF", "hosts": 6 }],
+//!     "clocks": 0, "accepted": 0, "unauthenticated": 2
+//!   }
 //! }
 //! ```
 //!
@@ -27,6 +31,7 @@ use super::ranking::Ranking;
 use super::text::Counts;
 use crate::finding::{Finding, Severity};
 use crate::inventory::Source;
+use crate::trail::tally::Tally;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -35,6 +40,8 @@ struct Document<'f> {
     version: u32,
     summary: Counts,
     findings: Vec<Entry<'f>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication: Option<&'f Tally>,
     #[serde(skip_serializing_if = "Option::is_none")]
     what_if: Option<&'f Ranking<'f>>,
 }
@@ -61,11 +68,20 @@ struct Location<'f> {
 
 /// All findings as one JSON document, never capped.
 pub fn json(sources: &[Source], findings: &[Finding]) -> String {
-    json_with(sources, findings, None)
+    json_with(sources, findings, Answers::default())
 }
 
-/// The same, with the answer to `--what-if` where it was asked.
-pub fn json_with(sources: &[Source], findings: &[Finding], what_if: Option<&Ranking<'_>>) -> String {
+/// What a check answers beside findings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answers<'a> {
+    /// What was proven of how many hosts; nothing is of an inventory that cannot be read.
+    pub tally: Option<&'a Tally>,
+    /// Where `--what-if` was asked.
+    pub ranking: Option<&'a Ranking<'a>>,
+}
+
+/// The same, with what a check answers beside them.
+pub fn json_with(sources: &[Source], findings: &[Finding], answers: Answers<'_>) -> String {
     let located = arrange(sources, findings);
     let entries = located.iter().map(|located| {
         let finding = located.finding;
@@ -97,7 +113,8 @@ pub fn json_with(sources: &[Source], findings: &[Finding], what_if: Option<&Rank
         version: 1,
         summary: Counts::of(located.iter().map(|located| located.finding)),
         findings: entries.collect(),
-        what_if,
+        authentication: answers.tally,
+        what_if: answers.ranking,
     };
     let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialize");
     text.push('\n');

@@ -17,7 +17,7 @@ pub use arrange::{Located, arrange, path_text};
 pub use checked::{Checked, Roots};
 pub use count::counted;
 pub use github::github;
-pub use json::{json, json_with};
+pub use json::{Answers, json, json_with};
 pub use junit::junit;
 pub use names::names;
 pub use ranking::Ranking;

@@ -2,8 +2,7 @@
 //! before. Numbers: measured on 4.2.8p15, in polls of 8, 16 and 64 s.
 
 use crate::inventory::{IdentityScheme, Inventory};
-use crate::trail::graph::{Edge, Node, TrailGraph};
-use crate::trail::needs::target_group;
+use crate::trail::graph::{Edge, Line, Node, TrailGraph};
 use crate::trail::{cryptotype::scheme_in_use, proof::is_trail};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -85,7 +84,7 @@ pub fn of_node(
     let gaps = || {
         graph
             .lines(node)
-            .filter_map(|(_, server, edge)| of_line(inventory, graph, certificates, node, server, edge))
+            .filter_map(|(line, server, edge)| of_line(inventory, graph, certificates, line, server, edge))
     };
     Some((gaps().min()?, gaps().max()?))
 }
@@ -94,15 +93,15 @@ fn of_line(
     inventory: &Inventory,
     graph: &TrailGraph,
     certificates: &[u32],
-    client: Node,
+    line: Line,
     server: Node,
     edge: Edge,
 ) -> Option<Gap> {
-    let association = &graph.entry(inventory, client)?.associations[edge.line as usize];
+    let (_, association) = graph.association(inventory, line);
     if !edge.role.is_autokey() {
         return (edge.role == crate::trail::graph::Role::Keyed).then_some(NONE);
     }
-    let group = target_group(inventory, &association.target).map(|group| inventory.group(group));
+    let group = graph.group(inventory, server).map(|group| inventory.group(group));
     let scheme = group.and_then(|group| {
         scheme_in_use(group).or_else(|| {
             group

@@ -1,6 +1,6 @@
 //! Broadcast media: which servers send to an address, and which clients may hear it.
 
-use crate::inventory::{Association, Auth, HostEntry, HostId, Inventory, Mode, Target};
+use crate::inventory::{Association, Auth, GroupId, HostEntry, HostId, Inventory, Mode, Target};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -35,6 +35,22 @@ pub fn media(inventory: &Inventory) -> Vec<Medium<'_>> {
         }
     }
     media.into_values().collect()
+}
+
+/// The group for the one global `ident` of a broadcast client: that of a foreign group's server it may hear, else its
+/// own. `None`: it hears nobody with Autokey.
+pub fn global_ident(inventory: &Inventory, media: &[Medium<'_>], host: HostId) -> Option<GroupId> {
+    let entry = inventory.entry(host);
+    if !entry.broadcast_client {
+        return None;
+    }
+    let heard = media
+        .iter()
+        .filter(|medium| medium.may_be_heard_by(inventory, host))
+        .flat_map(Medium::autokey_servers)
+        .filter_map(|(server, _)| server.group);
+    let (own, foreign): (Vec<_>, Vec<_>) = heard.partition(|group| entry.group == Some(*group));
+    foreign.first().or(own.first()).copied()
 }
 
 impl<'i> Medium<'i> {

@@ -10,7 +10,7 @@ use super::layers::{CycleSearch, layers};
 use super::proof::Proof;
 use super::rules::{found, words};
 use crate::finding::Finding;
-use crate::inventory::{GroupId, Inventory, Mode};
+use crate::inventory::{GroupId, Inventory};
 use std::collections::HashMap;
 
 /// Servers looked at for [`double`]: every one of them costs a run of its own.
@@ -108,7 +108,7 @@ pub fn single(inventory: &Inventory, graph: &TrailGraph, proof: &Proof) -> WhatI
         .sum();
     WhatIf {
         failures,
-        cycles: cycles(inventory, graph),
+        cycles: cycles(graph),
         hosts,
         left_out: 0,
     }
@@ -177,7 +177,7 @@ fn survives_without_clock(inventory: &Inventory, graph: &TrailGraph, flow: &Flow
     super::graph::has_unverified_source(entry)
         || graph.lines(node).any(|(_, server, edge)| {
             edge.role == Role::Backup
-                && edge.mode == Mode::Server
+                && edge.follows()
                 && flow.reaches(server)
                 && !flow.dominates(node, server)
         })
@@ -219,13 +219,8 @@ fn groups(inventory: &Inventory, graph: &TrailGraph) -> Vec<Failure> {
 }
 
 /// Cycles that only a live clock keeps open: among all Autokey lines, those of trusted hosts included.
-fn cycles(inventory: &Inventory, graph: &TrailGraph) -> Vec<FailureCycle> {
-    let follows = |client: Node, edge: Edge| {
-        edge.role.is_autokey()
-            && graph
-                .entry(inventory, client)
-                .is_some_and(|entry| entry.associations[edge.line as usize].mode == Mode::Server)
-    };
+fn cycles(graph: &TrailGraph) -> Vec<FailureCycle> {
+    let follows = |_: Node, edge: Edge| edge.role.is_autokey() && edge.follows();
     let all = layers(graph, follows).components;
     let mut search = CycleSearch::new(graph, &all, follows);
     let mut found: Vec<FailureCycle> = Vec::new();

@@ -1,11 +1,15 @@
 //! The graph of every association between hosts of the inventory.
 //!
-//! An edge runs from a client to its server, the way a certificate trail is walked. Hosts that nobody points
+//! An edge runs from a client to its server, the way a certificate trail is walked; from who hears a broadcast to who
+//! sends it. Hosts that nobody points
 //! at and that stand in one entry are all alike, so they share a node: a range of a million leaves is one
 //! node, a million hosts written one by one are a million.
 
-use super::platform::{autokey_works, has_clock};
-use crate::inventory::{Association, Auth, EntryId, GroupId, HostEntry, HostId, Inventory, Mode, Target};
+use super::broadcast::{Medium, media};
+use super::platform::{autokey_works, extra_servers, has_clock, is_clock_driver};
+use crate::inventory::{
+    Association, Auth, EntryId, GroupId, HostEntry, HostId, Inventory, Mode, Settings, Target,
+};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -67,17 +71,37 @@ impl Role {
     pub fn is_autokey(self) -> bool {
         matches!(self, Self::Trail | Self::Backup)
     }
+
+    /// Whether time that comes this way is proven to come from the other end.
+    pub fn is_authenticated(self) -> bool {
+        match self {
+            Self::Trail | Self::Backup | Self::Keyed => true,
+            Self::Plain | Self::Dead => false,
+        }
+    }
 }
 
 /// An edge: an association of the client's entry, and what it contributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
-    /// Index into [`HostEntry::associations`] of the client's entry.
+    /// Index into [`HostEntry::associations`] of the client's entry; of a broadcast that is heard, of the sender's.
     pub line: u32,
     /// The association's mode: asked at every step along the trails, where looking it up costs more than the step.
     pub mode: Mode,
     /// What it contributes.
     pub role: Role,
+}
+
+impl Edge {
+    /// Whether the client has no line of its own for it: it hears the server's broadcasts.
+    pub fn is_heard(self) -> bool {
+        self.mode == Mode::Broadcast
+    }
+
+    /// Whether the client follows the server: a line of its own to it, or its broadcasts.
+    pub fn follows(self) -> bool {
+        self.role != Role::Dead && self.mode != Mode::Peer
+    }
 }
 
 /// The graph of associations.
@@ -93,6 +117,7 @@ impl TrailGraph {
     pub fn new(inventory: &Inventory) -> Self {
         let single = singled_out(inventory);
         let trusted = trusted_hosts(inventory);
+        let media = media(inventory);
         // An estimate: ranges have more hosts than nodes, and their lines are edges once.
         let lines = inventory
             .entries
@@ -123,7 +148,7 @@ impl TrailGraph {
                     count: 1,
                     trusted: trusted[at],
                     clock,
-                    root: trusted[at] && (clock || other_source),
+                    root: trusted[at] && (clock || other_source || hears_unverified(inventory, &media, host)),
                 });
                 node_of[at] = node;
                 if !single[at] {
@@ -138,6 +163,7 @@ impl TrailGraph {
         };
         built.add_externals(inventory);
         built.add_lines(inventory);
+        built.add_broadcasts(inventory, &media);
         built
     }
 
@@ -178,6 +204,47 @@ impl TrailGraph {
                     role: role(inventory, entry, member, association),
                 };
                 self.graph.add_edge(client, server, edge);
+            }
+        }
+    }
+
+    /// An edge from every broadcast client to every sender it may hear.
+    fn add_broadcasts(&mut self, inventory: &Inventory, media: &[Medium<'_>]) {
+        if media.is_empty() {
+            return;
+        }
+        let listeners: Vec<(Node, HostId, &HostEntry)> = self
+            .nodes()
+            .filter_map(|node| match self.graph[node].who {
+                Who::Hosts { entry, first } => Some((node, first, &inventory.entries[entry.0 as usize])),
+                Who::External(..) => None,
+            })
+            .filter(|(.., entry)| entry.broadcast_client)
+            .collect();
+        for medium in media {
+            let hear: Vec<&(Node, HostId, &HostEntry)> = listeners
+                .iter()
+                .filter(|(_, host, _)| medium.may_be_heard_by(inventory, *host))
+                .collect();
+            for &(sender, association) in &medium.servers {
+                let position = |line: &Association| std::ptr::eq(line, association);
+                let Some(line) = sender.associations.iter().position(position) else {
+                    continue;
+                };
+                let mut servers: Vec<Node> = (sender.first.0..sender.first.0 + sender.count)
+                    .map(|host| self.node_of(HostId(host)))
+                    .collect();
+                servers.dedup();
+                for &&(client, _, entry) in &hear {
+                    let edge = Edge {
+                        line: index(line),
+                        mode: Mode::Broadcast,
+                        role: heard_role(self.graph[client], &entry.settings, sender, association),
+                    };
+                    for &server in servers.iter().filter(|&&server| server != client) {
+                        self.graph.add_edge(client, server, edge);
+                    }
+                }
             }
         }
     }
@@ -267,13 +334,16 @@ impl TrailGraph {
             .map(|edge| (edge.id(), edge.source(), *edge.weight()))
     }
 
-    /// The association an edge was made from, with its entry.
+    /// The association an edge was made from, with the entry it is written in: the client's, or the sender's of a
+    /// broadcast.
     pub fn association<'i>(&self, inventory: &'i Inventory, line: Line) -> (&'i HostEntry, &'i Association) {
-        let (client, _) = self.graph.edge_endpoints(line).expect("an edge of this graph");
+        let (client, server) = self.graph.edge_endpoints(line).expect("an edge of this graph");
+        let edge = self.graph[line];
+        let writer = if edge.is_heard() { server } else { client };
         let entry = self
-            .entry(inventory, client)
+            .entry(inventory, writer)
             .expect("external servers have no lines");
-        (entry, &entry.associations[self.graph[line].line as usize])
+        (entry, &entry.associations[edge.line as usize])
     }
 
     /// Client and server of an edge.
@@ -327,8 +397,27 @@ fn trusted_hosts(inventory: &Inventory) -> Vec<bool> {
 pub(super) fn has_unverified_source(entry: &HostEntry) -> bool {
     entry.associations.iter().any(|association| {
         association.mode != Mode::Broadcast
-            && (association.auth != Auth::Autokey || matches!(association.target, Target::Address(_)))
-    })
+            && match &association.target {
+                Target::Address(address) => !is_clock_driver(address),
+                Target::Host(_) | Target::External(..) => association.auth != Auth::Autokey,
+            }
+    }) || extra_servers(&entry.settings).next().is_some()
+}
+
+/// Gets time by broadcasts that no trail proves: with a symmetric key, without authentication, or of a sender that the
+/// inventory does not know.
+fn hears_unverified(inventory: &Inventory, media: &[Medium<'_>], host: HostId) -> bool {
+    let entry = inventory.entry(host);
+    if !entry.broadcast_client {
+        return false;
+    }
+    let mut heard = media
+        .iter()
+        .filter(|medium| medium.may_be_heard_by(inventory, host))
+        .flat_map(|medium| &medium.servers)
+        .filter(|(sender, _)| !std::ptr::eq(*sender, entry))
+        .peekable();
+    heard.peek().is_none() || heard.any(|(_, line)| line.auth != Auth::Autokey)
 }
 
 fn role(inventory: &Inventory, entry: &HostEntry, client: Member, association: &Association) -> Role {
@@ -347,5 +436,16 @@ fn role(inventory: &Inventory, entry: &HostEntry, client: Member, association: &
         Role::Backup
     } else {
         Role::Trail
+    }
+}
+
+/// What a broadcast contributes to who hears it.
+fn heard_role(client: Member, settings: &Settings, sender: &HostEntry, association: &Association) -> Role {
+    match association.auth {
+        Auth::Key(_) => Role::Keyed,
+        Auth::None => Role::Plain,
+        Auth::Autokey if !autokey_works(Mode::Broadcast, settings, Some(&sender.settings)) => Role::Dead,
+        Auth::Autokey if client.root => Role::Backup,
+        Auth::Autokey => Role::Trail,
     }
 }

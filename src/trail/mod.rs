@@ -13,6 +13,7 @@ mod failure_tests;
 mod flow;
 pub mod graph;
 pub mod layers;
+pub mod method;
 pub mod needs;
 mod overrides;
 pub mod platform;
@@ -20,15 +21,20 @@ pub mod proof;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+pub mod sources;
+#[cfg(test)]
+mod sources_tests;
 pub mod stratum;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 
 use crate::finding::{Finding, Place, Step};
-use crate::inventory::{Association, HostId, Inventory};
-use graph::TrailGraph;
+use crate::inventory::{Association, Auth, HostId, Inventory, Mode};
+use graph::{Role, TrailGraph};
 use needs::{LineIdent, Needs, NeedsTable};
 use proof::Proof;
+use sources::Sources;
 
 /// All that can be known of an inventory before a host is touched.
 #[derive(Debug, Clone)]
@@ -37,6 +43,10 @@ pub struct Analysis {
     pub graph: TrailGraph,
     /// Where the trails lead.
     pub proof: Proof,
+    /// Where hosts get their time from.
+    pub sources: Sources,
+    /// What was proven of how many hosts.
+    pub tally: tally::Tally,
     /// What is wrong, sorted by place, with the inventory's own severities and waivers applied.
     pub findings: Vec<Finding>,
     /// What its hosts must hold.
@@ -76,23 +86,37 @@ pub fn analyse(inventory: &Inventory, today: time::Date) -> Analysis {
         || needs::derive(inventory, &graph),
         || (proof::prove(&graph), stratum::strata(inventory, &graph)),
     );
+    let sources = Sources::new(inventory, &graph, &proof);
     let found = rules::run(&rules::Context {
         inventory,
         graph: &graph,
         proof: &proof,
+        sources: &sources,
         needs: &needs,
         strata: &strata,
         by_settings: &rules::by_settings(inventory),
         keyed: &rules::symmetric::keyed_lines(inventory),
         today,
     });
+    let raw = errors_alone(&found);
     let findings = overrides::apply(inventory, found, today);
+    let tally = tally::Tally::new(inventory, &graph, &sources, raw.iter().chain(&findings));
     Analysis {
         graph,
         proof,
+        sources,
+        tally,
         findings,
         needs,
     }
+}
+
+/// The errors among findings: they count for what is proven even where the inventory waives them.
+fn errors_alone(found: &[Finding]) -> Vec<Finding> {
+    let errors = found
+        .iter()
+        .filter(|finding| finding.severity == crate::finding::Severity::Error);
+    errors.cloned().collect()
 }
 
 impl Analysis {
@@ -109,6 +133,17 @@ impl Analysis {
     /// The `ident` of an association line, where it has one.
     pub fn line_ident(&self, inventory: &Inventory, association: &Association) -> Option<LineIdent> {
         needs::line_ident(inventory, association)
+    }
+
+    /// Whether the inventory promises that a host authenticates anybody: by a line of its own, or a broadcast it hears.
+    pub fn promises(&self, inventory: &Inventory, host: HostId) -> bool {
+        let own = inventory.entry(host).associations.iter();
+        own.filter(|line| line.mode != Mode::Broadcast)
+            .any(|line| line.auth != Auth::None)
+            || self
+                .graph
+                .lines(self.graph.node_of(host))
+                .any(|(_, _, edge)| edge.is_heard() && edge.role != Role::Plain)
     }
 
     /// Whether a finding has error severity.

@@ -3,7 +3,6 @@
 
 use super::graph::{Edge, Line, Node, Role, TrailGraph, Who};
 use super::layers::{CycleSearch, layers};
-use crate::inventory::Mode;
 use std::collections::VecDeque;
 
 /// What was found out about the trails.
@@ -118,12 +117,11 @@ fn reaching(graph: &TrailGraph) -> Vec<bool> {
     reaches
 }
 
-/// Servers are restarted before their clients: trails, and every other `server` line of a host that has no
-/// clock of its own.
+/// Servers are restarted before their clients: trails, and every other `server` line or broadcast of a host that has
+/// no clock of its own.
 fn is_order(graph: &TrailGraph, client: Node, edge: Edge) -> bool {
     let member = graph.member(client);
-    edge.role == Role::Trail
-        || edge.role != Role::Dead && edge.mode == Mode::Server && !(member.trusted && member.clock)
+    edge.role == Role::Trail || edge.follows() && !(member.trusted && member.clock)
 }
 
 /// A host that takes part in Autokey and from which no trail edge leaves although it is not where trails

@@ -127,6 +127,7 @@ impl Builder {
             mode: Mode::Server,
             target: Target::Host(server),
             auth,
+            plain_on_purpose: false,
             iburst: true,
             minpoll: None,
             maxpoll: None,

@@ -1,7 +1,7 @@
 //! Strata: how many servers lie between a host and a clock, as far as the inventory says.
 
-use super::graph::{Node, Role, TrailGraph};
-use crate::inventory::{HostEntry, Inventory, Mode};
+use super::graph::{Node, TrailGraph};
+use crate::inventory::{HostEntry, Inventory};
 use std::collections::VecDeque;
 
 /// The stratum that means not synchronised (RFC 5905).
@@ -38,9 +38,7 @@ pub fn strata(inventory: &Inventory, graph: &TrailGraph) -> Vec<Option<u32>> {
             }
             strata[node.index()] = Some(at);
             for (_, client, edge) in graph.clients(node) {
-                let follows =
-                    edge.role != Role::Dead && edge.mode == Mode::Server && strata[client.index()].is_none();
-                if follows {
+                if edge.follows() && strata[client.index()].is_none() {
                     queue.push_back((client, at + 1));
                 }
             }

@@ -136,6 +136,7 @@ fn symmetric_keys_are_held_at_both_ends_and_certify_nobody() {
     let mut b = Builder::new();
     let a = b.host("a", None);
     let c = b.host("c", None);
+    b.entry(a).reference_clock = Some(Vec::new());
     b.line(c, a, Auth::Key(5));
     b.line(a, c, Auth::Key(7));
     let analysis = analyse(&b.inventory, TODAY);

@@ -212,7 +212,7 @@ impl Builder<'_> {
         let monitors = member.root && member.clock;
         let role = graph
             .lines(node)
-            .find(|(_, _, edge)| edge.line as usize == at)
+            .find(|(_, _, edge)| !edge.is_heard() && edge.line as usize == at)
             .map(|(_, _, edge)| edge.role);
         match (&line.auth, role) {
             (Auth::None, _) => false,

@@ -7,7 +7,7 @@ use crate::cli::view;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, Source};
 use crate::ops::{self, Kind, Loaded};
-use crate::report::{self, Checked, Counts, Ranking, Roots, counted};
+use crate::report::{self, Answers, Checked, Counts, Ranking, Roots};
 use crate::trail::failure;
 use crate::trail::rules::expiring::{Ends, soon};
 use crate::trail::{self, Analysis};
@@ -106,9 +106,14 @@ pub fn run(args: &CheckArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let fails = findings
         .iter()
         .any(|finding| finding.severity >= severity(args.fail_on));
-    match args.format {
-        CheckFormat::Text => text(inventory, analysis, &findings, ranking.as_ref(), out)?,
-        _ => machine(args, true, (&inventory.sources, &findings), ranking.as_ref(), out)?,
+    if args.format == CheckFormat::Text {
+        text(inventory, analysis, &findings, ranking.as_ref(), out)?;
+    } else {
+        let answers = Answers {
+            ranking: ranking.as_ref(),
+            tally: Some(&analysis.tally),
+        };
+        machine(args, true, (&inventory.sources, &findings), answers, out)?;
     }
     if !fails {
         return Ok(Answer::Yes);
@@ -128,7 +133,7 @@ fn malformed(args: &CheckArgs, error: ops::Error, out: &mut Ui) -> Result<Answer
         CheckFormat::Text => {
             out.stderr(view::findings::text(sources, findings, out.stderr_color()).trim_end());
         }
-        _ => machine(args, false, (sources, findings), None, out)?,
+        _ => machine(args, false, (sources, findings), Answers::default(), out)?,
     }
     Ok(Answer::Unusable)
 }
@@ -192,7 +197,7 @@ fn what_if(inventory: &Inventory, analysis: &Analysis, failures: WhatIf) -> fail
     what_if
 }
 
-/// The answer for people: what was found, the ranking if asked for, and whether the trails are sound.
+/// The answer for people: what was found, the ranking if asked for, and what is proven of how many hosts.
 fn text(
     inventory: &Inventory,
     analysis: &Analysis,
@@ -208,15 +213,15 @@ fn text(
         out.text(&format!("{gap}{}", ranking.text(ROWS, out.screen())))?;
     }
     if inventory.hosts.is_empty() {
-        out.line("The inventory has no hosts: there is nothing to prove.")?;
-    } else if !analysis.has_errors() {
-        out.line(&format!(
-            "{}, {}: every trail ends at a trusted host.",
-            counted(inventory.hosts.len(), "host"),
-            counted(inventory.groups.len(), "group"),
-        ))?;
+        return out.line("The inventory has no hosts: there is nothing to prove.");
     }
-    Ok(())
+    let above = match analysis.tally.unauthenticated {
+        0 => "",
+        // The inventory waives what is wrong with them.
+        _ if findings.is_empty() => ": waived",
+        _ => ": see above",
+    };
+    out.line(&format!("{}{above}", analysis.tally))
 }
 
 /// The formats that programs read.
@@ -224,7 +229,7 @@ fn machine(
     args: &CheckArgs,
     readable: bool,
     (sources, findings): (&[Source], &[Finding]),
-    ranking: Option<&Ranking<'_>>,
+    answers: Answers<'_>,
     out: &mut Ui,
 ) -> Result<(), Failure> {
     let here = std::env::current_dir()
@@ -234,7 +239,7 @@ fn machine(
         sources,
         findings,
         readable,
-        what_if: ranking.is_some(),
+        what_if: answers.ranking.is_some(),
         fail_on: severity(args.fail_on),
         roots: Roots {
             here: &here,
@@ -245,7 +250,7 @@ fn machine(
         CheckFormat::Sarif => report::sarif(&checked),
         CheckFormat::Junit => report::junit(&checked),
         CheckFormat::Github => report::github(&checked),
-        CheckFormat::Json | CheckFormat::Text => report::json_with(sources, findings, ranking),
+        CheckFormat::Json | CheckFormat::Text => report::json_with(sources, findings, answers),
     };
     out.bytes(text.as_bytes())
 }

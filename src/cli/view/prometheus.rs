@@ -50,9 +50,12 @@ pub fn text(status: &Status) -> String {
     gauge(
         &mut text,
         "keytrail_host_verified",
-        "Whether a host's daemon was as promised when it was last asked.",
+        "Whether a host's daemon was as promised when it was last asked; of hosts with nothing promised only if it was not.",
         rows,
-        |row| Some((String::new(), row.verified.as_ref()?.good.into())),
+        |row| {
+            let good = row.verified.as_ref()?.good;
+            (row.promised || !good).then(|| (String::new(), good.into()))
+        },
     );
     gauge(
         &mut text,

@@ -78,8 +78,17 @@ fn order(status: &Status) -> String {
         of(before, "not asked since its last change"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() {
+    let nothing = status.hosts.iter().filter(|row| !row.promised).count();
+    if nothing == status.hosts.len() {
+        return "nothing wrong is known, and nothing promised".to_owned();
+    }
+    if parts.is_empty() && nothing == 0 {
         "all in order".to_owned()
+    } else if parts.is_empty() {
+        format!(
+            "{} in order, {nothing} with nothing promised",
+            status.hosts.len() - nothing
+        )
     } else {
         format!(
             "nothing wrong is known, but {} (keytrail verify)",
@@ -132,7 +141,11 @@ fn cells(row: &HostStatus, status: &Status) -> Vec<Cell> {
         Some(seen) => format!(
             "{}, {}{}",
             ago(status.at - seen.at),
-            if seen.good { "well" } else { "BAD" },
+            match (seen.good, row.promised) {
+                (true, true) => "well",
+                (true, false) => "nothing promised",
+                (false, _) => "BAD",
+            },
             if seen.before_last_change {
                 ", before the last change"
             } else {

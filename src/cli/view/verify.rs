@@ -23,6 +23,8 @@ pub struct Row {
     group: Option<String>,
     /// Whether it stands as promised.
     good: bool,
+    /// Whether the inventory promises that it authenticates anybody.
+    promised: bool,
     /// The worst of what is wrong.
     trouble: Option<String>,
     /// Required associations as promised, and how many there should be.
@@ -61,7 +63,12 @@ impl Row {
 }
 
 fn row(verified: HostVerified, level: Level) -> Row {
-    let HostVerified { host, group, result } = verified;
+    let HostVerified {
+        host,
+        group,
+        promised,
+        result,
+    } = verified;
     let (found, error) = match result {
         Ok(found) => (Some(found), None),
         Err(error) => (None, Some(Missed::from(error))),
@@ -76,6 +83,7 @@ fn row(verified: HostVerified, level: Level) -> Row {
         host,
         group,
         good: trouble.is_none(),
+        promised,
         trouble,
         met,
         required,
@@ -174,7 +182,9 @@ fn table(rows: &[Row], level: Level, screen: Screen) -> Table {
         ];
         if level == Level::Auth {
             let known = row.found.as_ref().is_some_and(|found| found.daemon.answers);
-            cells.push(Cell::new(if known {
+            cells.push(Cell::new(if known && !row.promised {
+                "nothing promised".to_owned()
+            } else if known {
                 format!("{} of {}", row.met, row.required)
             } else {
                 "?".to_owned()
@@ -247,12 +257,14 @@ fn associations(found: &Verified) -> impl Iterator<Item = (String, Vec<String>)>
 
 fn summary(rows: &[Row]) -> String {
     let good = rows.iter().filter(|row| row.good).count();
+    let nothing = rows.iter().filter(|row| row.good && !row.promised).count();
     let unreachable = rows
         .iter()
         .filter(|row| row.error.as_ref().is_some_and(|error| error.unreachable))
         .count();
     let parts = [
-        (good, "as promised"),
+        (good - nothing, "as promised"),
+        (nothing, "nothing promised"),
         (rows.len() - good - unreachable, "in trouble"),
         (unreachable, "unreachable"),
     ];

@@ -12,6 +12,8 @@ pub struct Association {
     pub target: Target,
     /// How it is authenticated.
     pub auth: Auth,
+    /// `auth: none` was written: that nothing authenticates the line is meant.
+    pub plain_on_purpose: bool,
     /// `iburst`.
     pub iburst: bool,
     /// Shortest poll interval, log2 seconds, if given.
@@ -92,8 +94,6 @@ pub struct SymmetricKey {
     pub group: Option<GroupId>,
     /// Addresses it is accepted from, if restricted.
     pub restrict: Vec<Box<str>>,
-    /// The id of the key it takes the place of, while a rotation changes that one's id.
-    pub succeeds: Option<u32>,
     /// Where it was written.
     pub place: Place,
 }

@@ -118,6 +118,8 @@ pub enum Policy {
     Modern,
     /// FIPS 140 algorithms only.
     Fips,
+    /// Every line is authenticated, unless it says `auth: none`.
+    Strict,
 }
 
 /// What the inventory says about a finding: another severity, or a waiver.

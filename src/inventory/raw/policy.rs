@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for RawPolicy {
             type Value = RawPolicy;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`modern`, `fips` or `{ expiring: DAYS }`")
+                f.write_str("`modern`, `fips`, `strict` or `{ expiring: DAYS }`")
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<RawPolicy, E> {

@@ -192,6 +192,7 @@ impl Line<'_> {
                 fields.ident.is_some() || self.mode == Mode::Broadcast && self.group.is_some()
             }
         };
+        let plain_on_purpose = fields.key.is_none() && fields.auth == Some(RawAuth::None);
         let auth = match (fields.key, fields.auth, self.defaults.key) {
             (Some(key), ..) | (None, None, Some(key)) => Auth::Key(key),
             (None, Some(RawAuth::Autokey), _) => Auth::Autokey,
@@ -208,6 +209,7 @@ impl Line<'_> {
             mode: self.mode,
             target,
             auth,
+            plain_on_purpose,
             iburst: fields.iburst.or(usual.iburst).unwrap_or_default(),
             minpoll: fields.minpoll.or(usual.minpoll),
             maxpoll: fields.maxpoll.or(usual.maxpoll),

@@ -213,7 +213,6 @@ impl Resolver<'_> {
                 .map(|value| super::settings::password(value, &self.directory(source))),
             group,
             restrict,
-            succeeds: None,
             place,
         });
     }

@@ -76,6 +76,7 @@ impl<'p> Facts<'p> {
                 good: seen.good,
                 detail: seen.detail.clone(),
             }),
+            promised: analysis.promises(inventory, id),
             trouble: Vec::new(),
             severity: 0,
             reached: None,

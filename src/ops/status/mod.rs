@@ -49,6 +49,8 @@ pub struct HostStatus {
     pub drift: Option<String>,
     /// What its daemon was last seen to do.
     pub verified: Option<LastVerified>,
+    /// Whether the inventory promises that it authenticates anybody.
+    pub promised: bool,
     /// What is wrong, the worst first.
     pub trouble: Vec<String>,
     /// A later certificate waits in the vault.

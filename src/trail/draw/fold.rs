@@ -6,7 +6,6 @@ use crate::trail::Analysis;
 use crate::trail::cryptotype::scheme_in_use;
 use crate::trail::failure::{Part, WhatIf};
 use crate::trail::graph::{Node, Role, TrailGraph, Who};
-use crate::trail::needs::target_group;
 use crate::trail::stratum::strata;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -212,7 +211,7 @@ impl<'a> Looked<'a> {
                 .entry((from, to, style(self.graph.graph()[line].role)))
                 .or_default();
             known.1 |= cyclic;
-            let text = self.text(association);
+            let text = self.text(association, server);
             if known.0.is_empty() {
                 known.0 = text;
             } else if known.0 != text {
@@ -243,14 +242,14 @@ impl<'a> Looked<'a> {
         arrows
     }
 
-    fn text(&self, association: &Association) -> String {
-        let peer = if association.mode == Mode::Peer {
-            "peer "
-        } else {
-            ""
+    fn text(&self, association: &Association, server: Node) -> String {
+        let peer = match association.mode {
+            Mode::Server => "",
+            Mode::Peer => "peer ",
+            Mode::Broadcast => "broadcast ",
         };
         match association.auth {
-            Auth::Autokey => match target_group(self.inventory, &association.target) {
+            Auth::Autokey => match self.graph.group(self.inventory, server) {
                 Some(group) => format!("{peer}{}", scheme_of(self.inventory, group)),
                 None => format!("{peer}TC"),
             },

@@ -2,6 +2,7 @@
 
 use super::{Explained, Reason, file};
 use crate::inventory::{Auth, GroupId, Mode, Target};
+use crate::trail::broadcast::{global_ident, media};
 use crate::trail::graph::{Line, Node};
 use crate::trail::needs::{Needs, line_ident};
 use crate::trail::rules::words;
@@ -222,6 +223,13 @@ impl Explained<'_> {
                 "broadcastclient".to_owned(),
                 "listens to broadcast servers".to_owned(),
             );
+            let group = global_ident(self.inventory, &media(self.inventory), self.host);
+            if let Some(group) = group.filter(|_| needs.autokey) {
+                add(
+                    format!("ident {}", self.inventory.group(group).ident()),
+                    "the group whose parameters prove every broadcast it hears: a daemon has one".to_owned(),
+                );
+            }
         }
         lines
     }

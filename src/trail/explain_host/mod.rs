@@ -137,7 +137,7 @@ impl fmt::Display for HostTrail {
         writeln!(f)?;
         for trail in &self.trails {
             let proven = match (trail.purpose, trail.proven) {
-                ("trail" | "backup", false) => ", NOT PROVEN",
+                ("trail" | "backup" | "key", false) => ", NOT PROVEN",
                 _ => "",
             };
             writeln!(

@@ -3,13 +3,12 @@
 use super::{Explained, Hop, Trail, file};
 use crate::trail::cryptotype::{Cryptotype, scheme_in_use};
 use crate::trail::graph::{Edge, Line, Node, Role, Who};
-use crate::trail::rules::words;
 use std::collections::{HashMap, VecDeque};
 
 impl Explained<'_> {
     pub(super) fn trails(&self) -> Vec<Trail> {
         let mut lines: Vec<(Line, Node, Edge)> = self.analysis.graph.lines(self.node).collect();
-        lines.sort_by_key(|(_, _, edge)| edge.line);
+        lines.sort_by_key(|(_, server, edge)| (edge.is_heard(), edge.line, *server));
         lines
             .into_iter()
             .map(|(line, server, edge)| self.trail(line, server, edge))
@@ -18,10 +17,14 @@ impl Explained<'_> {
 
     fn trail(&self, line: Line, server: Node, edge: Edge) -> Trail {
         let graph = &self.analysis.graph;
-        let (entry, association) = graph.association(self.inventory, line);
+        let (_, association) = graph.association(self.inventory, line);
         let group = graph.group(self.inventory, server);
         let server_type = self.server_type(group);
-        let client_group = entry.group.map(|group| self.inventory.group(group));
+        let client_group = self
+            .inventory
+            .entry(self.host)
+            .group
+            .map(|group| self.inventory.group(group));
         let (purpose, autokey) = match edge.role {
             Role::Trail => ("trail", true),
             Role::Backup => ("backup", true),
@@ -30,11 +33,19 @@ impl Explained<'_> {
             Role::Dead => ("dead", false),
         };
         Trail {
-            line: format!("{}.{}", association.mode.list(), association.index),
-            server: words::target(self.inventory, association).to_owned(),
+            line: if edge.is_heard() {
+                "broadcastclient".to_owned()
+            } else {
+                format!("{}.{}", association.mode.list(), association.index)
+            },
+            server: graph.name(self.inventory, server).to_owned(),
             cryptotype: Cryptotype::of_client(association, client_group, server_type).to_string(),
             purpose,
-            proven: autokey && self.analysis.proof.reaches[server.index()],
+            proven: match edge.role {
+                Role::Trail | Role::Backup => self.analysis.proof.reaches[server.index()],
+                Role::Keyed => self.analysis.sources.is_proven(server),
+                Role::Plain | Role::Dead => false,
+            },
             hops: if autokey { self.hops(server) } else { Vec::new() },
         }
     }

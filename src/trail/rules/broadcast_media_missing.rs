@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     why: why!("broadcast-media-missing"),
     source: "NTP reference manual, Authentication Options, Examples: the note on servers that share broadcast media",
     run,
-    brings: &[],
+    brings: &["broadcast-several-groups"],
     fails: sample!("broadcast-media-missing", "fail"),
     passes: sample!("broadcast-media-missing", "pass"),
 };

@@ -3,11 +3,12 @@
 use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::trail::broadcast::media;
+use crate::trail::cryptotype::scheme_in_use;
 
 pub(super) const RULE: Rule = Rule {
     code: "broadcast-several-groups",
     severity: Severity::Error,
-    title: "a broadcast client would have to follow several foreign groups",
+    title: "a broadcast client would have to prove several groups by one `ident`",
     why: why!("broadcast-several-groups"),
     source: "source of 4.2.8p15, ntp_proto.c receive (group_test, AM_NEWBCL); measured on 4.2.8p15",
     run,
@@ -25,18 +26,27 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     for entry in inventory.entries.iter().filter(|entry| entry.broadcast_client) {
         let mut groups = Vec::new();
         let mut servers = Vec::new();
+        let mut own = None;
         for medium in media
             .iter()
             .filter(|medium| medium.may_be_heard_by(inventory, entry.first))
         {
             for (server, line) in medium.autokey_servers() {
-                if let Some(group) = server.group.filter(|_| server.group != entry.group)
-                    && !groups.contains(&group)
-                {
+                let Some(group) = server.group else { continue };
+                if server.group == entry.group {
+                    // Without an identity scheme there is nothing that the `ident` of another group breaks.
+                    let proven =
+                        scheme_in_use(inventory.group(group)).is_some() && !std::ptr::eq(server, entry);
+                    own = own.or(Some((group, server, line)).filter(|_| proven));
+                } else if !groups.contains(&group) {
                     groups.push(group);
                     servers.push((server, line));
                 }
             }
+        }
+        if let Some((group, server, line)) = own.filter(|_| !groups.is_empty()) {
+            groups.push(group);
+            servers.push((server, line));
         }
         if groups.len() < 2 {
             continue;

@@ -42,6 +42,7 @@ pub(super) mod symmetric;
 mod trail_cycle;
 mod trail_foreign_group;
 mod trail_missing;
+mod unauthenticated;
 mod waiver_expired;
 mod weak;
 mod weak_crypto;
@@ -53,6 +54,7 @@ mod tests;
 use super::graph::TrailGraph;
 use super::needs::NeedsTable;
 use super::proof::Proof;
+use super::sources::Sources;
 use crate::finding::{Finding, Place, Severity, Step};
 use crate::inventory::{Association, HostEntry, Inventory, Settings};
 use rayon::prelude::*;
@@ -69,6 +71,8 @@ pub struct Context<'a> {
     pub graph: &'a TrailGraph,
     /// Where the trails lead.
     pub proof: &'a Proof,
+    /// Where hosts get their time from.
+    pub sources: &'a Sources,
     /// What hosts must hold.
     pub needs: &'a NeedsTable,
     /// By node: its stratum, where it is known.
@@ -130,6 +134,7 @@ use why;
 pub static RULES: &[Rule] = &[
     trail_cycle::RULE,
     trail_missing::RULE,
+    unauthenticated::RULE,
     trail_foreign_group::RULE,
     group_without_trusted_host::RULE,
     pc_several_trusted_hosts::RULE,

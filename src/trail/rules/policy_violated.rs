@@ -95,5 +95,6 @@ fn name(policy: Policy) -> &'static str {
     match policy {
         Policy::Modern => "modern",
         Policy::Fips => "fips",
+        Policy::Strict => "strict",
     }
 }

@@ -22,7 +22,8 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let (inventory, graph) = (context.inventory, context.graph);
     let strata = context.strata;
     for line in graph.graph().edge_indices() {
-        if graph.graph()[line].role != Role::Trail {
+        let edge = graph.graph()[line];
+        if edge.role != Role::Trail || edge.is_heard() {
             continue;
         }
         let (client, server) = graph.ends(line);

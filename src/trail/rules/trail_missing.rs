@@ -5,11 +5,12 @@ use crate::finding::{Finding, Severity};
 use crate::inventory::{HostEntry, Inventory};
 use crate::trail::graph::Node;
 use crate::trail::proof::Stop;
+use crate::trail::sources::Dry;
 
 pub(super) const RULE: Rule = Rule {
     code: "trail-missing",
     severity: Severity::Error,
-    title: "a host has no certificate trail to a trusted host",
+    title: "a host has no trail to a trusted host, or serves time it gets from nowhere",
     why: why!("trail-missing"),
     source: "NTP reference manual, Authentication Options, “NTP Secure Groups”; measured on 4.2.8p15: a root \
              without a trusted certificate keeps its clients at the certificate step",
@@ -24,6 +25,11 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     for stop in &context.proof.stops {
         if let Some(entry) = graph.entry(inventory, stop.node) {
             found.push(stopped(context, entry, stop));
+        }
+    }
+    for dry in context.sources.dry.iter().filter(|dry| dry.lines.is_empty()) {
+        if let Some(entry) = graph.entry(inventory, dry.node) {
+            found.push(without_source(context, entry, dry));
         }
     }
     for node in graph.nodes() {
@@ -82,6 +88,32 @@ fn stopped(context: &Context<'_>, entry: &HostEntry, stop: &Stop) -> Finding {
     finding.about(name)
 }
 
+/// A host that serves, authenticated, and has no time to give.
+fn without_source(context: &Context<'_>, entry: &HostEntry, dry: &Dry) -> Finding {
+    let (inventory, graph) = (context.inventory, context.graph);
+    let name = graph.name(inventory, dry.node);
+    let mut finding = RULE
+        .found(format!(
+            "{name} serves time but gets none: it has neither a reference clock nor a server"
+        ))
+        .at(entry.place(&[]), "no `reference_clock`, no `servers`");
+    for (line, client, _) in graph.clients(dry.node).take(3) {
+        let (entry, association) = graph.association(inventory, line);
+        let text = format!("{} relies on it", graph.name(inventory, client));
+        finding = finding.at(entry.place(&association.steps()), text);
+    }
+    finding
+        .help(
+            "give it `reference_clock: true` where its configuration has the lines of a clock already, the lines \
+             themselves, or servers",
+        )
+        .help(format!(
+            "below it, {} time from nowhere else",
+            words::hosts_do(dry.below, "gets", "get")
+        ))
+        .about(name)
+}
+
 /// A member of a group that nobody uses and that has nothing to get time from.
 fn is_idle_member(context: &Context<'_>, entry: &HostEntry, node: Node) -> bool {
     entry.group.is_some()
@@ -89,6 +121,10 @@ fn is_idle_member(context: &Context<'_>, entry: &HostEntry, node: Node) -> bool 
         && !entry.broadcast_client
         && !context.graph.member(node).clock
         && !context.graph.takes_part(node)
+        && !context
+            .graph
+            .clients(node)
+            .any(|(_, _, edge)| edge.role.is_authenticated())
 }
 
 fn group_name<'i>(inventory: &'i Inventory, entry: &HostEntry) -> &'i str {
