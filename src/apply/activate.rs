@@ -57,6 +57,7 @@ pub(super) fn input(
         label: Some((&terms.run, terms.generation)),
         lock: terms.lock.as_ref(),
         guard: guard.map(|limit| limit + GRACE),
+        vault: &work.record,
         ..Prelude::default()
     };
     payload.finish(&work.site, &prelude)

@@ -68,6 +68,8 @@ pub struct HostWork {
     pub plan: HostPlan,
     /// Where.
     pub site: Site,
+    /// What the host keeps of the vault once it is changed (`vault::Signer::host_record`); empty: what it has.
+    pub record: String,
 }
 
 /// Where contents come from, one at a time: a plan holds digests only, and the contents of ten thousand hosts

@@ -109,6 +109,7 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             ("clock", _) => observed.clock = moment(rest)?,
             ("pending", _) => observed.restart_pending = true,
             ("lock", _) => observed.lock = Some(rest.to_owned()),
+            ("vault", _) => observed.vault = Some(rest.to_owned()),
             ("kept", _) => {
                 observed.kept.insert(rest.to_owned());
             }

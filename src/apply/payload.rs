@@ -23,6 +23,8 @@ pub(super) struct Prelude<'a> {
     pub(super) target: Option<&'a str>,
     /// Whatever stands in the way.
     pub(super) force: bool,
+    /// What the host keeps of the vault: one line.
+    pub(super) vault: &'a str,
 }
 
 impl Prelude<'_> {
@@ -54,6 +56,7 @@ impl Prelude<'_> {
         facts.set("guard", &guard.unwrap_or_default());
         facts.set("target", self.target.unwrap_or_default());
         facts.set("force", if self.force { "yes" } else { "" });
+        facts.set("vault", self.vault);
         Ok(facts)
     }
 }
@@ -316,12 +319,13 @@ mod tests {
             label: Some(("12", 7)),
             lock: Some(&lock),
             guard: Some(Duration::from_secs(30)),
+            vault: "1 record",
             ..Prelude::default()
         };
         assert_eq!(
             prelude.facts(&site).unwrap().text(),
             "root=''\nkeysdir='/k'\nowner=''\ngroup=''\nlabel='12 7'\nlock='a1b2 900 ann@ops: keytrail apply'\n\
-             guard='30'\ntarget=''\nforce=''\n"
+             guard='30'\ntarget=''\nforce=''\nvault='1 record'\n"
         );
         let sent = Payload::default().finish(&site, &prelude).unwrap();
         assert!(sent.stream.expose().is_empty(), "nothing to unpack");

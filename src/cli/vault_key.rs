@@ -3,15 +3,19 @@
 use crate::cli::args::VaultArgs;
 use crate::cli::exit::Failure;
 use crate::cli::passphrase;
+use crate::cli::progress::Console;
 use crate::cli::secret_input;
 use crate::cli::ui::Ui;
-use crate::ops::{Error, Result, VaultAccess};
+use crate::ops::{Error, Notice, Observer as _, Result, VaultAccess};
 use crate::secret::Secret;
-use crate::vault::{self, KeySource, Lock, Vault};
+use crate::vault::{self, KeySource, Known, Lock, Vault};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The variable that names the one vault to accept, where there are no known vaults: its public key.
+pub const EXPECTED: &str = "KEYTRAIL_VAULT_ID";
 
 /// The vault's file: as given, else beside the first inventory file.
 pub fn vault_path(args: &VaultArgs, inventory: &[PathBuf]) -> PathBuf {
@@ -29,6 +33,8 @@ pub fn access(args: &VaultArgs, path: impl Into<PathBuf>) -> VaultAccess {
         .collect();
     let options = args.clone();
     VaultAccess::new(path, Box::new(move |path| key(&options, path)))
+        .knowing(Box::new(known))
+        .at_hand(is_at_hand(args))
         .waiting(Duration::from_secs(args.wait.into()), words.join(" "))
 }
 
@@ -56,6 +62,46 @@ pub fn compact(vault: &Vault, left: &str, out: &Ui) -> Option<u64> {
     }
 }
 
+/// Opens a vault that is there with its key, and makes sure that it is the one that was used here before.
+pub fn open_with(path: &Path, key: &KeySource, out: &Ui) -> Result<Vault> {
+    VaultAccess::with_key(path, key.clone())
+        .knowing(Box::new(known))
+        .open(&Console::new(out))
+}
+
+/// Opens a vault without its key, and says what that means.
+pub fn open_unverified(path: &Path, out: &Ui) -> Result<Vault, vault::Error> {
+    let vault = Vault::open_locked(path)?;
+    Console::new(out).notice(Notice::VaultUnverified(path));
+    Ok(vault)
+}
+
+/// The vaults that were used here before, as far as that is kept: beside the identity, and in the user's configuration.
+pub fn known(key: &KeySource) -> Result<Known> {
+    let beside = match key {
+        KeySource::File(identity) => identity.parent().map(|dir| {
+            if dir.as_os_str().is_empty() {
+                PathBuf::from(".")
+            } else {
+                dir.to_owned()
+            }
+        }),
+        _ => None,
+    };
+    let own = config_home()
+        .ok()
+        .and_then(|home| vault::default_identity(&home).parent().map(Path::to_owned));
+    let known = Known::new(beside.into_iter().chain(own));
+    let Some(expected) = std::env::var_os(EXPECTED).filter(|value| !value.is_empty()) else {
+        return Ok(known);
+    };
+    let id = expected
+        .to_string_lossy()
+        .parse()
+        .map_err(|why: String| Error::new(format!("cannot use {EXPECTED}")).why(why))?;
+    Ok(known.expecting(id, EXPECTED))
+}
+
 /// What opens the vault at `path`: an option, else a variable, else the user's identity, or the passphrase that is
 /// asked for where the vault has one.
 pub fn key(args: &VaultArgs, path: &Path) -> Result<KeySource> {
@@ -71,8 +117,7 @@ pub fn key(args: &VaultArgs, path: &Path) -> Result<KeySource> {
     if let Some(key) = from_variables(&|name| std::env::var_os(name))? {
         return Ok(key);
     }
-    let sealed = Vault::open_locked(path).and_then(|vault| vault.has_passphrase());
-    if sealed.is_ok_and(|passphrase| passphrase) {
+    if vault::takes_passphrase(path).is_ok_and(|passphrase| passphrase) {
         let typed = passphrase::ask(&format!("Passphrase of {}: ", path.display()))?;
         return typed.map(KeySource::Passphrase).ok_or_else(|| {
             Error::new("the vault is sealed to a passphrase, and there is no terminal to ask for it")
@@ -80,6 +125,14 @@ pub fn key(args: &VaultArgs, path: &Path) -> Result<KeySource> {
         });
     }
     Ok(KeySource::File(vault::default_identity(&config_home()?)))
+}
+
+/// Whether the vault can be opened without asking anybody, as far as that is known without looking at the vault.
+fn is_at_hand(args: &VaultArgs) -> bool {
+    args.identity.is_some()
+        || args.passphrase_file.is_some()
+        || args.key_command.is_some()
+        || !matches!(from_variables(&|name| std::env::var_os(name)), Ok(None))
 }
 
 /// What the environment gives, if anything; never two things, of which one would be ignored.

@@ -89,11 +89,12 @@ pub struct State {
 impl State {
     /// Reads it.
     pub fn read(vault: &Vault) -> vault::Result<Self> {
+        let snapshot = vault.snapshot()?;
         Ok(Self {
-            snapshot: vault.snapshot()?,
-            passwords: vault.secrets(SecretKind::Password)?,
-            symmetric: vault.secrets(SecretKind::Symmetric)?,
+            passwords: vault.secrets_of(&snapshot, SecretKind::Password)?,
+            symmetric: vault.secrets_of(&snapshot, SecretKind::Symmetric)?,
             revoked: Revocations::read(vault)?,
+            snapshot,
         })
     }
 }

@@ -73,7 +73,7 @@ impl Session {
             &self.environment().observer,
         )?;
         let judge = Arc::new(self.health_check(job, &planned, &connections, cancel));
-        let (work, contents) = planned.work(self.shared_vault());
+        let (work, contents) = planned.work(self.shared_vault())?;
         let work = Job {
             work,
             contents,

@@ -7,6 +7,7 @@
 
 mod apply;
 pub(crate) mod atomic_file;
+mod belonging;
 mod connections;
 mod desired;
 mod error;
@@ -40,7 +41,7 @@ pub use notice::{Nobody, Notice, Observer};
 pub use plan::Planned;
 pub use rollout::{Care, RolloutOptions, Task};
 pub use session::{Environment, InForce, Session};
-pub use vault_access::{FindKey, VaultAccess};
+pub use vault_access::{FindKey, FindKnown, VaultAccess};
 
 /// The present, Unix seconds.
 pub fn now() -> i64 {

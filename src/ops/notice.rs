@@ -7,6 +7,7 @@ use crate::mint::{self, Work};
 use crate::ops::rotation::Step;
 use crate::rotate::departed::Departed;
 use crate::rotate::impact::HostImpact;
+use crate::vault::VaultId;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,35 @@ pub enum Notice<'a> {
     },
     /// A key for the vault was made: who has a copy can open the vault, and nobody can without.
     VaultKeyCreated(&'a Path),
+    /// A vault was opened without its key: nothing shows that it is what keytrail wrote.
+    VaultUnverified(&'a Path),
+    /// A vault was used here for the first time; from now on another one in its place is refused.
+    VaultFirstUse {
+        /// Its file.
+        path: &'a Path,
+        /// Which vault it is.
+        id: VaultId,
+        /// Where that is kept.
+        known: &'a Path,
+    },
+    /// Nothing shows that a vault is the one expected, and nothing is kept for the next time.
+    VaultUnknown {
+        /// Its file.
+        path: &'a Path,
+        /// Which vault it is.
+        id: VaultId,
+        /// Why nothing is kept.
+        why: &'a str,
+    },
+    /// Others than its owner can read or write the vault's file.
+    VaultExposed {
+        /// Its file.
+        path: &'a Path,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// What daemons were seen to do is not kept: that takes the vault's key.
+    NotRemembered,
     /// A vault was made.
     VaultCreated(&'a Path),
     /// Selected hosts are left out because their connection is `export`.

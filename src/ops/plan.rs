@@ -5,6 +5,7 @@ use crate::apply::{Cancel, ContentSource, HostWork, Limits, Look, PhaseError, Si
 use crate::digest::Digest;
 use crate::inventory::HostId;
 use crate::ntpconf;
+use crate::ops::belonging::{self, Belonging};
 use crate::ops::connections::{Connections, connections};
 use crate::ops::desired::{artifacts, as_root, desired, site};
 use crate::ops::error::{Error, Result};
@@ -113,16 +114,23 @@ async fn observe(
     if cancel.is_cancelled() {
         return Err(interrupted());
     }
+    let mut belonging = Belonging::to(&session.vault())?;
     let mut seen = Vec::with_capacity(task.hosts.len());
     let mut missed = Vec::new();
     for (&host, name) in task.hosts.iter().zip(session.names(task)) {
         match observed.remove(&name) {
-            Some(Ok(observed)) => seen.push((host, observed)),
+            Some(Ok(observed)) => {
+                match belonging.judge(&name, &inventory.entry(host).settings.keysdir, &observed) {
+                    None => seen.push((host, observed)),
+                    Some(error) => missed.push((name, error)),
+                }
+            }
             Some(Err(error)) => missed.push((name, error)),
             // Only a cancellation leaves hosts out, and that was seen to above.
             None => {}
         }
     }
+    belonging.settle()?;
     Ok((seen, missed))
 }
 
@@ -176,7 +184,8 @@ impl Planned {
     }
 
     /// What `apply` takes: the work of every planned host, and where contents come from.
-    pub(crate) fn work(self, vault: Arc<Mutex<Vault>>) -> (Vec<HostWork>, Arc<dyn ContentSource>) {
+    pub(crate) fn work(self, vault: Arc<Mutex<Vault>>) -> Result<(Vec<HostWork>, Arc<dyn ContentSource>)> {
+        let records = belonging::records(&vault, &self.plan)?;
         let Self {
             plan,
             mut sites,
@@ -186,12 +195,14 @@ impl Planned {
         let work = plan
             .hosts
             .into_iter()
-            .map(|plan| HostWork {
+            .zip(records)
+            .map(|(plan, record)| HostWork {
                 site: sites.remove(&plan.host).unwrap_or_default(),
                 plan,
+                record,
             })
             .collect();
-        (work, Arc::new(Source { contents, vault }))
+        Ok((work, Arc::new(Source { contents, vault })))
     }
 }
 

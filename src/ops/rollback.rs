@@ -4,6 +4,7 @@ use crate::apply::verify::Level;
 use crate::apply::{self, Back, Cancel, Look, PhaseError, Report, Target};
 use crate::inventory::HostId;
 use crate::mint::State;
+use crate::ops::belonging::Belonging;
 use crate::ops::connections::connections;
 use crate::ops::desired::site;
 use crate::ops::error::{Error, Result};
@@ -32,7 +33,7 @@ pub enum BackTo {
     Generation(u64),
 }
 
-/// A rollback that can begin: the vault is locked, and how far back is known. The vault's key is not needed.
+/// A rollback that can begin: the vault is locked, and how far back is known.
 pub struct Rollback {
     fleet: InForce,
     hosts: Vec<HostId>,
@@ -82,6 +83,9 @@ pub struct RollbackOptions {
     pub dry_run: bool,
 }
 
+/// What each host would undo, and the hosts that could not be looked at.
+type Chosen = (Vec<HostRollback>, Vec<(String, PhaseError)>);
+
 impl Rollback {
     /// Locks the vault and finds out how far back it goes. Findings in the inventory are no obstacle: the way back must not
     /// depend on them.
@@ -94,8 +98,8 @@ impl Rollback {
     ) -> Result<Self> {
         let hosts = loaded.select(selectors, Reach::Connected, &*environment.observer)?;
         let lock = access.lock()?;
-        let vault = Vault::open_locked(access.path())
-            .map_err(|error| Error::vault("cannot read the vault's journal", &error))?;
+        // With its key: a journal that somebody else could have written must not say where hosts go.
+        let vault = access.open(&*environment.observer)?;
         Ok(Self {
             target: target(to, &vault)?,
             fleet: loaded.into(),
@@ -124,7 +128,7 @@ impl Rollback {
         if cancel.is_cancelled() {
             return Err(interrupted());
         }
-        let (hosts, missed) = self.chosen(seen);
+        let (hosts, missed) = self.chosen(seen)?;
         let goes = |host: &&HostRollback| !host.undoes.is_empty();
         if revoked && hosts.iter().any(|host| goes(&host)) {
             observer.notice(Notice::RevocationUndone);
@@ -192,16 +196,19 @@ impl Rollback {
     }
 
     /// What each host undoes, and which could not be looked at.
-    fn chosen(
-        &self,
-        mut observed: HashMap<String, Result<Observed, PhaseError>>,
-    ) -> (Vec<HostRollback>, Vec<(String, PhaseError)>) {
+    fn chosen(&self, mut observed: HashMap<String, Result<Observed, PhaseError>>) -> Result<Chosen> {
+        let mut belonging = Belonging::to(&self.vault.lock().unwrap_or_else(PoisonError::into_inner))?;
         let mut hosts = Vec::new();
         let mut missed = Vec::new();
         for &host in &self.hosts {
             let name = self.fleet.inventory.host(host).name.to_string();
             match observed.remove(&name) {
                 Some(Ok(observed)) => {
+                    let keysdir = &self.fleet.inventory.entry(host).settings.keysdir;
+                    if let Some(error) = belonging.judge(&name, keysdir, &observed) {
+                        missed.push((name, error));
+                        continue;
+                    }
                     let chosen = self.target.chosen(&observed.records);
                     hosts.push(HostRollback {
                         undoes: chosen.iter().map(|record| record.run.clone()).collect(),
@@ -215,7 +222,9 @@ impl Rollback {
                 None => {}
             }
         }
-        (hosts, missed)
+        // Hosts go back by their own records, but not under a vault that knows less than they do.
+        belonging.settle()?;
+        Ok((hosts, missed))
     }
 
     fn way_back(&self, name: &str) -> Back {

@@ -151,7 +151,7 @@ impl Session {
             .map_err(|error| Error::new(what).because(&error))?;
         let path = dir.path().join("dry.vault");
         access
-            .open()?
+            .open(&*environment.observer)?
             .backup(&path)
             .map_err(|error| Error::vault(what, &error))?;
         let mut session = Self::ready(loaded, access.for_copy(path)?, templates, environment, false)?;
@@ -167,7 +167,7 @@ impl Session {
         environment: Environment,
     ) -> Result<Self> {
         let origin = Origin::new(&loaded.paths, access.path(), templates.as_deref())?;
-        let vault = access.open()?;
+        let vault = access.open(&*environment.observer)?;
         let mut session = Self::of(loaded, vault, access, environment, origin)?;
         session.templates = read_templates(templates)?;
         Ok(session)
@@ -187,7 +187,7 @@ impl Session {
         let vault = if create {
             access.open_or_create(&*environment.observer)?
         } else {
-            access.open()?
+            access.open(&*environment.observer)?
         };
         let mut session = Self::of(loaded, vault, access, environment, origin)?;
         session.templates = templates;

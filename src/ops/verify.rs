@@ -63,16 +63,20 @@ impl Verify {
         environment: Environment,
     ) -> Result<Self> {
         let mut vault = if access.path().exists() {
-            Some(access.open_sealed()?)
+            Some(access.open_if_at_hand(&*environment.observer)?)
         } else {
             None
         };
         let mut fleet = InForce::from(loaded);
-        if vault.as_ref().map_or(Ok(false), is_renamed)? {
-            let opened = vault.insert(access.open()?);
-            fleet = in_force(&fleet, opened)?;
-        }
         let observer = &*environment.observer;
+        if let Some(vault) = &mut vault
+            && is_renamed(vault)?
+        {
+            if !vault.is_opened() {
+                *vault = access.open(observer)?;
+            }
+            fleet = in_force(&fleet, vault)?;
+        }
         let mut hosts = select(
             &fleet.inventory,
             &fleet.analysis,
@@ -118,8 +122,11 @@ impl Verify {
             cancel,
         )
         .await?;
-        if let Some(vault) = &mut self.vault {
-            remember(vault, &looked, question.level);
+        match &mut self.vault {
+            Some(vault) if vault.is_opened() => remember(vault, &looked, question.level),
+            // What `status` judges by is written with the key alone.
+            Some(_) => self.environment.observer.notice(Notice::NotRemembered),
+            None => {}
         }
         let inventory = &self.fleet.inventory;
         let verified = self.hosts.iter().filter_map(|&host| {

@@ -76,6 +76,9 @@ pub struct Observed {
     /// The lock on the host: `ID UNTIL WORDS` (Unix seconds, the host's clock).
     #[serde(default)]
     pub lock: Option<String>,
+    /// What it keeps of the vault that changed it last, as it was read: see `vault::carried`.
+    #[serde(default)]
+    pub vault: Option<String>,
     /// File names of media that its ways back need.
     #[serde(default)]
     pub kept: BTreeSet<String>,

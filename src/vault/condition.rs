@@ -2,17 +2,26 @@
 
 use super::error::{Error, Result};
 use super::key::KeySource;
+use super::ledger::{ARTIFACTS, SECRETS, STATES};
 use super::meanwhile::FileId;
 use super::model::GenerationInfo;
-use super::read::{CONTENT, PLACEMENT, SECRET_VALUE, content, placement, secret_value};
-use super::{Vault, identity};
+use super::read::{CONTENT, SECRET_VALUE, content, secret_value};
+use super::{Vault, VaultId, identity, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Values that are opened together.
+const BATCH: usize = 256;
+/// How many rows are looked for where the way to them is broken.
+const GAP: usize = 5_000;
 
 /// How a vault was found.
 #[derive(Debug)]
 pub struct Condition {
+    /// Which vault it is; absent without the key.
+    pub id: Option<VaultId>,
     /// What is wrong, one error each; empty: nothing.
     pub wrong: Vec<Error>,
     /// The generations that can be read.
@@ -36,19 +45,21 @@ pub struct Readable {
     pub damaged: usize,
 }
 
-/// Looks at everything in the vault at `path`. With `key` every value is opened; without, the database alone is
-/// looked at, and values count as good when they are there. A damaged vault is read from a copy as far as that
-/// goes; it is itself never changed.
+/// Looks at everything in the vault at `path`. With `key` every list is compared with what was written and every value is
+/// opened; without, the database alone is looked at, and values count as good when they are there. A damaged vault is read
+/// from a copy as far as that goes; it is itself never changed.
 ///
 /// # Errors
-/// Where there is nothing to look into: no file, no vault, a later version, a key that does not belong to it.
+/// Where there is nothing to look into: no file, no vault, another format, a key that does not belong to it.
 pub fn condition(path: &Path, key: Option<&KeySource>) -> Result<Condition> {
     let opened = match key {
-        Some(key) => Vault::open(path, key),
+        Some(key) => Vault::enter(path, key),
         None => Vault::open_locked(path),
     };
     match opened.and_then(|vault| vault.condition()) {
-        Err(damage @ (Error::Corrupt { .. } | Error::Sqlite { .. })) => salvage(path, key, damage),
+        Err(damage @ (Error::Corrupt { .. } | Error::Sqlite { .. } | Error::Tampered { .. })) => {
+            salvage(path, key, damage)
+        }
         other => other,
     }
 }
@@ -56,6 +67,7 @@ pub fn condition(path: &Path, key: Option<&KeySource>) -> Result<Condition> {
 /// What can be read of a damaged vault.
 fn salvage(path: &Path, key: Option<&KeySource>, damage: Error) -> Result<Condition> {
     let unreadable = |damage, why: &str| Condition {
+        id: None,
         wrong: vec![
             damage,
             Error::Corrupt {
@@ -77,6 +89,7 @@ fn salvage(path: &Path, key: Option<&KeySource>, damage: Error) -> Result<Condit
         .map_err(io)?;
     let copy = dir.path().join("vault");
     std::fs::copy(path, &copy).map_err(io)?;
+    lengthen(&copy).map_err(io)?;
     let db = match connect_damaged(&copy) {
         Ok(db) => db,
         Err(error) => {
@@ -90,12 +103,12 @@ fn salvage(path: &Path, key: Option<&KeySource>, damage: Error) -> Result<Condit
         path: path.into(),
         file: FileId::at(path),
         db,
-        data_key: None,
+        opened: None,
     };
     let mut wrong = vec![damage];
     if let Some(key) = key {
-        match vault.sealed_key().and_then(|sealed| key.open(&sealed, path)) {
-            Ok(data_key) => vault.data_key = Some(data_key),
+        match vault.unlock(key).or_else(|_| vault.unlock_values(key)) {
+            Ok(opened) => vault.opened = Some(opened),
             Err(error @ (Error::WrongKey { .. } | Error::KeyMissing { .. } | Error::KeyExposed { .. })) => {
                 return Err(error);
             }
@@ -107,6 +120,19 @@ fn salvage(path: &Path, key: Option<&KeySource>, damage: Error) -> Result<Condit
     let mut said = std::collections::HashSet::new();
     found.wrong.retain(|error| said.insert(error.to_string()));
     Ok(found)
+}
+
+/// Gives a file that was cut off its length again: a table that began in what is missing would keep all others from being read.
+fn lengthen(copy: &Path) -> std::io::Result<()> {
+    // A header can say anything.
+    const MOST: u64 = 1 << 30;
+    match schema::lengths(copy) {
+        Some((size, expected)) if size < expected && expected - size <= MOST => std::fs::OpenOptions::new()
+            .write(true)
+            .open(copy)?
+            .set_len(expected),
+        _ => Ok(()),
+    }
 }
 
 /// Opens what SQLite itself would refuse, such as a file that is shorter than it should be. For reading only.
@@ -127,25 +153,100 @@ impl Vault {
         Ok(self.condition()?.wrong)
     }
 
-    /// Reads everything there is and opens every sealed value. Without the key only the database itself is looked at.
+    /// Reads everything there is, compares every list with what was written and opens every sealed value. Without the key only
+    /// the database itself is looked at.
     pub fn condition(&self) -> Result<Condition> {
-        let said = self.all("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?;
-        let wrong = said
+        let mut wrong = self.integrity("integrity_check")?;
+        if self.opened.is_some() {
+            wrong.extend(self.reading()?.audit());
+        }
+        Ok(self.look(wrong))
+    }
+
+    /// The same up to the first thing that is wrong, which is the error.
+    pub(super) fn examine(&self) -> Result<()> {
+        let structure = || {
+            self.integrity("integrity_check(1)")
+                .is_ok_and(|wrong| wrong.is_empty())
+        };
+        let lists = || self.reading().is_ok_and(|reading| reading.audit().is_empty());
+        if structure() && lists() && self.all_open().unwrap_or(false) {
+            return Ok(());
+        }
+        match self.condition()?.wrong.into_iter().next() {
+            Some(wrong) => Err(wrong),
+            None => Ok(()),
+        }
+    }
+
+    fn integrity(&self, pragma: &str) -> Result<Vec<Error>> {
+        let said = self.all(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, String>(0))?;
+        Ok(said
             .into_iter()
             .filter(|line| line != "ok")
             .map(|why| Error::Corrupt {
                 path: self.path.clone(),
                 why,
-            });
-        Ok(self.look(wrong.collect()))
+            })
+            .collect())
+    }
+
+    /// Whether every file and every secret has its value, and the value opens.
+    fn all_open(&self) -> Result<bool> {
+        let opener = self.opener()?;
+        let reading = self.reading()?;
+        let number = |row: &Row<'_>| row.get::<_, i64>(0);
+        let files = reading.rows(&ARTIFACTS, number)?.len();
+        let secrets = reading.rows(&SECRETS, number)?.len();
+        let files_open = self.opening(CONTENT, content, |(artifact, sealed)| {
+            opener.content(artifact, sealed).is_ok()
+        })?;
+        let secrets_open = self.opening(SECRET_VALUE, secret_value, |(row, sealed)| {
+            opener.secret(row, sealed).is_ok()
+        })?;
+        let states_open = reading
+            .rows(&STATES, state)?
+            .iter()
+            .all(|(name, sealed)| opener.data_key.open(sealed, &identity::state(name)).is_some());
+        Ok(files_open == files && secrets_open == secrets && states_open)
+    }
+
+    /// How many values of a query `opens`, on all cores.
+    fn opening<T: Send + Sync>(
+        &self,
+        select: &str,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+        opens: impl Fn(&T) -> bool + Sync,
+    ) -> Result<usize> {
+        let good = AtomicUsize::new(0);
+        let mut query = self
+            .db
+            .prepare_cached(select)
+            .map_err(|error| self.sqlite(error))?;
+        let mut rows = query.query([]).map_err(|error| self.sqlite(error))?;
+        rayon::in_place_scope(|scope| {
+            let (good, opens) = (&good, &opens);
+            loop {
+                let mut batch = Vec::with_capacity(BATCH);
+                while batch.len() < BATCH
+                    && let Some(row) = rows.next()?
+                {
+                    batch.push(read(row)?);
+                }
+                if batch.is_empty() {
+                    return Ok(());
+                }
+                scope.spawn(move |_| {
+                    good.fetch_add(batch.iter().filter(|row| opens(row)).count(), Ordering::Relaxed);
+                });
+            }
+        })
+        .map_err(|error| self.sqlite(error))?;
+        Ok(good.into_inner())
     }
 
     fn look(&self, mut wrong: Vec<Error>) -> Condition {
-        let opener = self
-            .data_key
-            .is_some()
-            .then(|| self.opener())
-            .and_then(Result::ok);
+        let opener = self.opener().ok();
         let files = self.sweep(
             "artifacts",
             (&format!("{CONTENT} WHERE id = ?1"), content),
@@ -166,18 +267,17 @@ impl Vault {
         );
         let placements = self.sweep(
             "placements",
-            (&format!("{PLACEMENT} WHERE p.id = ?1"), placement),
-            |row| match &opener {
-                Some(opener) => opener.placement(row),
-                None => Ok(()),
-            },
+            (
+                "SELECT p.id FROM placements p JOIN hosts h ON h.id = p.host
+                     JOIN artifacts a ON a.id = p.artifact WHERE p.id = ?1",
+                |row| row.get::<_, i64>(0),
+            ),
+            |_| Ok(()),
             &mut wrong,
         );
         let states = self.sweep(
             "states",
-            ("SELECT name, sealed FROM states WHERE id = ?1", |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
-            }),
+            ("SELECT id, name, sealed FROM states WHERE id = ?1", state),
             |(name, sealed)| match &opener {
                 Some(opener) => opener
                     .data_key
@@ -193,6 +293,7 @@ impl Vault {
             Vec::new()
         });
         Condition {
+            id: self.id().ok(),
             wrong,
             generations,
             files,
@@ -212,16 +313,7 @@ impl Vault {
     ) -> Readable {
         let mut count = Readable::default();
         let there = format!("SELECT 1 FROM {table} WHERE id = ?1");
-        let next = format!("SELECT min(id) FROM {table} WHERE id > ?1");
-        let last = self.last_id(table, wrong);
-        let mut id = 0;
-        while id < last {
-            // Where the way to the next row is broken, every number is tried.
-            let next = self.all(&next, [id], |row| row.get::<_, Option<i64>>(0));
-            id = match next.ok().and_then(|rows| rows.into_iter().flatten().next()) {
-                Some(next) => next,
-                None => id + 1,
-            };
+        for id in self.numbers(table, wrong) {
             let judged = match self.all(select, [id], read) {
                 Ok(rows) => match rows.first() {
                     Some(row) => judge(row),
@@ -246,23 +338,47 @@ impl Vault {
         count
     }
 
-    /// The highest number in a table, as far as it can be read.
-    fn last_id(&self, table: &str, wrong: &mut Vec<Error>) -> i64 {
-        let last = self.all(&format!("SELECT max(id) FROM {table}"), [], |row| {
-            row.get::<_, Option<i64>>(0)
-        });
-        match last {
-            Ok(rows) => rows.into_iter().flatten().max().unwrap_or(0),
-            Err(error) => {
-                wrong.push(error);
-                let mut last = 0;
-                // Up to where it breaks off.
-                let _ = self.all(&format!("SELECT id FROM {table} ORDER BY id"), [], |row| {
-                    last = row.get(0)?;
+    /// The numbers of a table's rows. Where the way from one to the next is broken, they are taken from both ends, and some of
+    /// those in between are tried.
+    fn numbers(&self, table: &str, wrong: &mut Vec<Error>) -> Vec<i64> {
+        let most = usize::try_from(self.most_rows()).unwrap_or(usize::MAX);
+        let walk = |order: &str, after: &dyn Fn(i64, i64) -> bool| {
+            let mut found: Vec<i64> = Vec::new();
+            let walked = self.all(
+                &format!("SELECT id FROM {table} ORDER BY id {order}"),
+                [],
+                |row| {
+                    let id = row.get(0)?;
+                    // Numbers that do not go on lead in a circle.
+                    if found.len() >= most || found.last().is_some_and(|&last| !after(id, last)) {
+                        return Err(rusqlite::Error::ExecuteReturnedResults);
+                    }
+                    found.push(id);
                     Ok(())
-                });
-                last
-            }
-        }
+                },
+            );
+            (found, walked.err())
+        };
+        let (mut found, broken) = walk("ASC", &|id, last| id > last);
+        let Some(error) = broken else { return found };
+        wrong.push(match error {
+            Error::Sqlite { .. } => Error::Corrupt {
+                path: self.path.clone(),
+                why: format!("the rows of {table} lead in a circle"),
+            },
+            error => error,
+        });
+        let (mut back, _) = walk("DESC", &|id, last| id < last);
+        let last = found.last().copied().unwrap_or(0);
+        back.retain(|&id| id > last);
+        back.reverse();
+        let until = back.first().map_or(i64::MAX, |&first| first);
+        found.extend((last.saturating_add(1)..until).take(GAP));
+        found.extend(back);
+        found
     }
+}
+
+fn state(row: &Row<'_>) -> rusqlite::Result<(String, Vec<u8>)> {
+    Ok((row.get(1)?, row.get(2)?))
 }

@@ -56,6 +56,18 @@ impl Vault {
 /// # Errors
 /// All that [`Vault::open`] and [`Vault::check`] say of the copy; nothing is changed then.
 pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64) -> Result<Restored> {
+    restore_if(from, vault, key, lock, now, &|_| Ok(()))
+}
+
+/// The same for a copy that `accept` does not refuse.
+pub fn restore_if(
+    from: &Path,
+    vault: &Path,
+    key: &KeySource,
+    lock: &Lock,
+    now: i64,
+    accept: &dyn Fn(&Vault) -> Result<()>,
+) -> Result<Restored> {
     schema::look_at_header(from)?;
     // Through a symbolic link: the file it leads to is replaced, where its lock and its journal are, too.
     let real = if vault.is_symlink() {
@@ -78,9 +90,7 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
     }
     let named = |error| named(error, &new, from);
     let copy = Vault::open(&new, key).map_err(named)?;
-    if let Some(wrong) = copy.check().map_err(named)?.into_iter().next() {
-        return Err(named(wrong));
-    }
+    accept(&copy)?;
     let generation = copy.latest().map_err(named)?;
     drop(copy);
     sync(&new)?;
@@ -92,7 +102,7 @@ pub fn restore(from: &Path, vault: &Path, key: &KeySource, lock: &Lock, now: i64
 
 /// Gives the vault at `path` a second name and takes its journal away, so that another file can be renamed over it.
 /// At every moment there is a whole vault under one of the names.
-fn set_aside(path: &Path, _held: &Lock, now: i64) -> Result<Option<PathBuf>> {
+pub(super) fn set_aside(path: &Path, _held: &Lock, now: i64) -> Result<Option<PathBuf>> {
     let io = Error::io(path);
     if path.symlink_metadata().is_err() {
         return Ok(None);
@@ -131,7 +141,7 @@ fn set_aside(path: &Path, _held: &Lock, now: i64) -> Result<Option<PathBuf>> {
 }
 
 /// An empty file beside `path`, mode 0600, that goes away unless it is put in place.
-fn aside(path: &Path) -> Result<tempfile::TempPath> {
+pub(super) fn aside(path: &Path) -> Result<tempfile::TempPath> {
     tempfile::Builder::new()
         .prefix(".keytrail-")
         .suffix(".vault")
@@ -146,19 +156,20 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn sync(path: &Path) -> Result<()> {
+pub(super) fn sync(path: &Path) -> Result<()> {
     let synced = fs::File::open(path).and_then(|file| file.sync_all());
     synced.map_err(Error::io(path))
 }
 
-fn sync_dir(path: &Path) -> Result<()> {
+pub(super) fn sync_dir(path: &Path) -> Result<()> {
     sync(key::parent(path))
 }
 
 /// The error about the copy made of `from`, said of `from` itself.
-fn named(mut error: Error, copy: &Path, from: &Path) -> Error {
+pub(super) fn named(mut error: Error, copy: &Path, from: &Path) -> Error {
     if let Error::Foreign { path, .. }
     | Error::Newer { path, .. }
+    | Error::Outdated { path, .. }
     | Error::Corrupt { path, .. }
     | Error::Tampered { path, .. }
     | Error::WrongKey { path, .. }

@@ -2,6 +2,7 @@
 
 use super::lock::Holder;
 use super::model::GenerationId;
+use super::signature::VaultId;
 use std::path::{Path, PathBuf};
 
 /// Why the vault could not do what was asked. None of these changes the vault.
@@ -39,6 +40,75 @@ pub enum Error {
         found: i32,
         /// The latest format this version knows.
         known: i32,
+    },
+    /// Written by an earlier version of keytrail: it must be brought forward first.
+    #[error(
+        "{} was written by an earlier keytrail (format {found}; this one uses format {known})",
+        path.display()
+    )]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+        /// The format this version uses.
+        known: i32,
+    },
+    /// In the present format already.
+    #[error("{} is in the present format already", path.display())]
+    Current {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of a file of known vaults that is none.
+    #[error("{} line {line}: {why}", path.display())]
+    KnownMalformed {
+        /// The file.
+        path: PathBuf,
+        /// Which line.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Whole by itself, but another vault than the one that is known by this path.
+    #[error(
+        "{} is not the vault that was used here before: its identity is {found}, expected was {expected} ({by})",
+        path.display()
+    )]
+    OtherVault {
+        /// The file.
+        path: PathBuf,
+        /// Which vault it is.
+        found: VaultId,
+        /// Which it should be.
+        expected: VaultId,
+        /// Who says so: the file of known vaults with the line, or a variable.
+        by: String,
+    },
+    /// A vault of an earlier format where one with an identity was used before.
+    #[error(
+        "{} is in format {found}, which has no identity, but the vault used here before had one: {expected} ({by})",
+        path.display()
+    )]
+    Downgraded {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i32,
+        /// Which vault it should be.
+        expected: VaultId,
+        /// Who says so.
+        by: String,
+    },
+    /// No file where a vault was used before.
+    #[error("the vault {} is gone; its identity was {expected} ({by})", path.display())]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+        /// Which vault it was.
+        expected: VaultId,
+        /// Who says so.
+        by: String,
     },
     /// Damaged: truncated, overwritten, half copied.
     #[error("{} is damaged: {why}", path.display())]
@@ -244,6 +314,18 @@ impl Error {
             Self::Exists { .. } => "open it, or move it away first",
             Self::Foreign { .. } => "name the right file with --vault; this one was not touched",
             Self::Newer { .. } => "use that version or a later one; this one has not touched the file",
+            Self::Outdated { .. } => "bring it forward: keytrail vault upgrade (the old file is kept)",
+            Self::Current { .. } => "there is nothing to do",
+            Self::KnownMalformed { .. } => "correct or remove that line",
+            Self::OtherVault { .. } => {
+                "do not use it: somebody may have put it there; restore a backup of the vault you had. If you replaced it on purpose, remove that line and run this again"
+            }
+            Self::Downgraded { .. } => {
+                "do not use it: somebody may have put it there; restore a backup made since the upgrade. If you went back on purpose, remove that line and run 'keytrail vault upgrade'"
+            }
+            Self::Gone { .. } => {
+                "put it back, or restore a backup: keytrail vault restore. To start with a new vault, remove that line"
+            }
             Self::Corrupt { .. } => {
                 "restore it from a backup; the hosts are not affected, and 'keytrail vault check' says what can still be read"
             }

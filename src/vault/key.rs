@@ -5,6 +5,7 @@
 
 use super::error::{Error, Result};
 use super::owners::{self, Owners, SealedKey};
+use super::schema;
 use super::seal::DataKey;
 use crate::inventory::VAULT_KEY_VARIABLES;
 use crate::secret::Secret;
@@ -102,6 +103,15 @@ pub(super) fn parent(path: &Path) -> &Path {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     }
+}
+
+/// Whether the vault at `path`, of whatever format, is sealed to a passphrase.
+pub fn takes_passphrase(path: &Path) -> Result<bool> {
+    let (db, _) = schema::open_any(path)?;
+    let age: Vec<u8> = db
+        .query_row("SELECT age FROM data_key", [], |row| row.get(0))
+        .map_err(|error| schema::sqlite(path, error))?;
+    Ok(age::Decryptor::new(&age[..]).is_ok_and(|sealed| sealed.is_scrypt()))
 }
 
 impl KeySource {

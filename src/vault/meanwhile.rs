@@ -21,9 +21,7 @@ impl Vault {
     /// A digest of all states, without opening them: another one means that something was kept since, even if it is the same.
     /// Needs no key.
     pub fn states_digest(&self) -> Result<Digest> {
-        let rows = self.all("SELECT name, sealed FROM states ORDER BY name", [], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })?;
+        let rows = self.sealed_states()?;
         let digests: Vec<String> = rows
             .iter()
             .map(|(name, sealed)| format!("{name} {}\n", Digest::of(sealed)))

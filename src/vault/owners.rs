@@ -1,6 +1,9 @@
 //! Who can open a vault: the data key sealed to `age1…` recipients, or to a passphrase.
 
+use super::Vault;
+use super::books::Books;
 use super::error::{Error, Result};
+use super::ledger::RECIPIENTS;
 use super::seal::DataKey;
 use crate::secret::Secret;
 use age::secrecy::SecretString;
@@ -24,6 +27,74 @@ pub(super) struct SealedKey {
     pub(super) age: Vec<u8>,
     /// `age1…` recipients, or [`PASSPHRASE`].
     pub(super) recipients: Vec<String>,
+}
+
+/// One who can open a vault, as the vault lists them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Operator {
+    /// The `age1…` recipient, or "a passphrase".
+    pub recipient: String,
+    /// The name it was added under.
+    pub name: String,
+    /// When, Unix seconds.
+    pub added: i64,
+}
+
+impl Operator {
+    /// These recipients, with what is known of them; new ones are called `name`.
+    pub(super) fn named(recipients: &[String], known: &[Self], name: &str, now: i64) -> Vec<Self> {
+        let of = |recipient: &String| {
+            let found = known.iter().find(|known| known.recipient == *recipient);
+            found.cloned().unwrap_or_else(|| Self {
+                recipient: recipient.clone(),
+                name: name.to_owned(),
+                added: now,
+            })
+        };
+        recipients.iter().map(of).collect()
+    }
+}
+
+impl Vault {
+    /// Who can open the vault, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] if the list is not what was written (noticed with the key).
+    pub fn operators(&self) -> Result<Vec<Operator>> {
+        self.reading()?.rows(&RECIPIENTS, |row| {
+            Ok(Operator {
+                recipient: row.get(1)?,
+                name: row.get(2)?,
+                added: row.get(3)?,
+            })
+        })
+    }
+
+    /// Whom the vault is sealed to: `age1…` recipients, or "a passphrase".
+    pub fn recipients(&self) -> Result<Vec<String>> {
+        let operators = self.operators()?.into_iter();
+        Ok(operators.map(|operator| operator.recipient).collect())
+    }
+
+    /// Whether it is a passphrase that opens the vault.
+    pub fn has_passphrase(&self) -> Result<bool> {
+        Ok(self.recipients()? == [PASSPHRASE])
+    }
+}
+
+impl Books<'_> {
+    /// Lists those who can open the vault from now on.
+    pub(super) fn set_operators(&mut self, operators: &[Operator]) -> Result<()> {
+        self.remove(&RECIPIENTS, "true", [])?;
+        for operator in operators {
+            self.put(
+                &RECIPIENTS,
+                "INSERT INTO recipients (recipient, name, added) VALUES (?1, ?2, ?3)",
+                (&operator.recipient, &operator.name, operator.added),
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl Owners {

@@ -1,29 +1,15 @@
 //! Removing the media of generations that nobody needs any more.
 
+use super::Vault;
 use super::error::{Error, Result};
-use super::history::{Outcome, RunId};
+use super::history::{self, RunId};
+use super::ledger::{ARTIFACTS, BROUGHT, GENERATIONS, PLACEMENTS, RUNS, SECRETS, Tally};
 use super::model::{GenerationId, GenerationInfo, SecretKind};
-use super::{Vault, schema};
 use crate::media::GroupScheme;
-use rusqlite::TransactionBehavior;
 use std::collections::BTreeSet;
 
-/// `kept` are the results that [`Vault::changed`] and [`Vault::brought`] answer from, however old: of each host the last change, and
-/// the first and last since a GQ key in force came. `?1` and `?2` are the outcomes of a change, `?3` is the kind of such a key.
-const KEPT: &str = "WITH keys AS (SELECT DISTINCT since FROM secrets WHERE kind = ?3 AND until IS NULL),
-    brought AS (SELECT r.host, r.at, k.since FROM results r JOIN keys k ON r.generation >= k.since WHERE r.outcome = ?1),
-    kept AS (SELECT host, max(at) FROM results WHERE outcome IN (?1, ?2) GROUP BY host
-        UNION SELECT host, min(at) FROM brought GROUP BY host, since
-        UNION SELECT host, max(at) FROM brought GROUP BY host)";
 /// What is said of a run whose results are gone, after how it ended.
 const REMOVED: &str = "; results removed";
-/// Which results go: those of runs up to `?4`, but for these.
-const FORGOTTEN: &str = "run <= ?4 AND NOT (outcome IN (?1, ?2) AND (host, at) IN kept)";
-
-fn forgotten(last: RunId) -> (&'static str, &'static str, &'static str, i64) {
-    let gq = SecretKind::Group(GroupScheme::Gq).code();
-    (Outcome::Applied.word(), Outcome::RolledBack.word(), gq, last.0)
-}
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -51,107 +37,96 @@ impl Vault {
 
     /// The runs that would lose their results if only the latest `keep` kept theirs, and how many results that are.
     pub fn prunable_results(&self, keep: usize) -> Result<(Vec<RunId>, usize)> {
-        let runs = self.runs()?;
-        let old: Vec<RunId> = runs.iter().rev().skip(keep).rev().map(|run| run.id).collect();
-        let Some(last) = old.last() else {
-            return Ok((old, 0));
-        };
-        let counts = self.all(
-            &format!("{KEPT} SELECT run, count(*) FROM results WHERE {FORGOTTEN} GROUP BY run ORDER BY run"),
-            forgotten(*last),
-            |row| Ok((RunId(row.get(0)?), row.get::<_, i64>(1)?)),
-        )?;
-        let results = counts
-            .iter()
-            .map(|(_, count)| usize::try_from(*count).unwrap_or(0))
-            .sum();
-        Ok((counts.into_iter().map(|(run, _)| run).collect(), results))
+        let runs = self.reading()?.rows(&RUNS, history::run)?;
+        let old = runs.iter().rev().skip(keep).rev();
+        let old: Vec<_> = old.filter(|(_, results)| results.rows > 0).collect();
+        let results: u64 = old.iter().map(|(_, results)| results.rows).sum();
+        let runs = old.iter().map(|(run, _)| run.id).collect();
+        Ok((runs, usize::try_from(results).unwrap_or(usize::MAX)))
     }
 
-    /// Removes the results of runs and of those before, host by host, but for what [`Vault::changed`] and [`Vault::brought`] answer
-    /// from; that the runs were, and how they ended, stays, with a word that results were removed. The file becomes smaller
-    /// with [`Vault::compact`].
+    /// Removes the results of runs, host by host; that the runs were, and how they ended, stays, with a word that results were
+    /// removed. What hosts are judged by is kept apart ([`Vault::changed`], [`Vault::brought`]). The file becomes smaller with
+    /// [`Vault::compact`].
     pub fn prune_results(&mut self, runs: &[RunId]) -> Result<()> {
-        let path = self.path.clone();
-        let Some(last) = runs.iter().max() else {
-            return Ok(());
-        };
-        let write = |db: &mut rusqlite::Connection| {
-            let writing = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let delete = format!("{KEPT} DELETE FROM results WHERE {FORGOTTEN}");
-            writing.execute(&delete, forgotten(*last))?;
-            for run in runs {
-                writing
-                    .prepare_cached("UPDATE runs SET outcome = outcome || ?2 WHERE id = ?1 AND outcome NOT LIKE '%' || ?2")?
-                    .execute((run.0, REMOVED))?;
-            }
-            writing.commit()
-        };
-        write(&mut self.db).map_err(|error| schema::sqlite(&path, error))
+        let mut books = self.books()?;
+        for run in runs {
+            books.run("DELETE FROM results WHERE run = ?1", [run.0])?;
+            let set = "results = 0, sum = ?2, outcome = CASE WHEN outcome LIKE '%' || ?3 THEN outcome ELSE outcome || ?3 END";
+            books.change_run(*run, set, |_| (Tally::default().sum(), REMOVED))?;
+        }
+        books.commit()
     }
 
     /// Removes the media that belong to none but these generations. Their names stay, and what was done with them
     /// ([`Vault::runs`]). One transaction; `now` in Unix seconds. The file becomes smaller with [`Vault::compact`].
     pub fn prune(&mut self, generations: &[GenerationId], now: i64) -> Result<Pruned> {
-        let path = self.path.clone();
-        let mut remove = || {
-            // What is removed has nobody who refers to it. The database would make sure by reading all placements
-            // for each file; it does so once, at the end.
-            self.db.pragma_update(None, "foreign_keys", false)?;
-            let writing = self
-                .db
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let stamp: Option<u32> = writing.query_row(
+        // What is removed has nobody who refers to it. The database would make sure by reading all placements
+        // for each file; it does so once, at the end.
+        self.foreign_keys(false)?;
+        let removed = self.remove(generations, now);
+        self.foreign_keys(true)?;
+        removed
+    }
+
+    fn foreign_keys(&self, on: bool) -> Result<()> {
+        self.db
+            .pragma_update(None, "foreign_keys", on)
+            .map_err(|error| self.sqlite(error))
+    }
+
+    fn remove(&self, generations: &[GenerationId], now: i64) -> Result<Pruned> {
+        let mut books = self.books()?;
+        let stamp: Option<u32> = books
+            .one(
                 "SELECT max(stamp) FROM (
                      SELECT max(filestamp) AS stamp FROM artifacts WHERE kind = 'cert'
                      UNION ALL SELECT max(filestamp) FROM secrets
                      UNION ALL SELECT max(last_filestamp) FROM generations)",
                 [],
                 |row| row.get(0),
+            )?
+            .flatten();
+        for generation in generations {
+            let there = "id = ?1 AND pruned IS NULL";
+            books.take(&GENERATIONS, there, [generation.0], |_| Ok(true))?;
+            books.put(
+                &GENERATIONS,
+                &format!("UPDATE generations SET pruned = ?2, last_filestamp = ?3 WHERE {there}"),
+                (generation.0, now, stamp),
             )?;
-            for generation in generations {
-                writing.execute(
-                    "UPDATE generations SET pruned = ?2, last_filestamp = ?3 WHERE id = ?1 AND pruned IS NULL",
-                    (generation.0, now, stamp),
-                )?;
-            }
-            let unneeded = "until IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM generations WHERE pruned IS NULL AND id >= since AND id < until)";
-            writing.execute(&format!("DELETE FROM placements WHERE {unneeded}"), [])?;
-            let files = writing.execute(
-                "DELETE FROM contents WHERE artifact NOT IN (SELECT artifact FROM placements)",
-                [],
-            )?;
-            writing.execute(
-                "DELETE FROM artifacts WHERE id NOT IN (SELECT artifact FROM placements)",
-                [],
-            )?;
-            let values = format!(
-                "DELETE FROM secret_values WHERE secret IN (SELECT id FROM secrets WHERE {unneeded})"
-            );
-            let secrets = writing.execute(&values, [])?;
-            writing.execute(&format!("DELETE FROM secrets WHERE {unneeded}"), [])?;
-            let broken: i64 =
-                writing.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
-                    row.get(0)
-                })?;
-            if broken > 0 {
-                return Ok(None);
-            }
-            writing.commit()?;
-            Ok(Some((files, secrets)))
-        };
-        let removed = remove();
-        let sqlite = |error| schema::sqlite(&path, error);
-        self.db
-            .pragma_update(None, "foreign_keys", true)
-            .map_err(sqlite)?;
-        let Some((files, secrets)) = removed.map_err(sqlite)? else {
+        }
+        let unneeded = "until IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM generations WHERE pruned IS NULL AND id >= since AND id < until)";
+        books.remove(&PLACEMENTS, unneeded, [])?;
+        let files = books.run(
+            "DELETE FROM contents WHERE artifact NOT IN (SELECT artifact FROM placements)",
+            [],
+        )?;
+        let nowhere = "id NOT IN (SELECT artifact FROM placements)";
+        books.remove(&ARTIFACTS, nowhere, [])?;
+        let values =
+            format!("DELETE FROM secret_values WHERE secret IN (SELECT id FROM secrets WHERE {unneeded})");
+        let secrets = books.run(&values, [])?;
+        books.remove(&SECRETS, unneeded, [])?;
+        // When a host was brought to a generation is asked from the oldest GQ key in force on.
+        let gq = SecretKind::Group(GroupScheme::Gq).code();
+        books.remove(
+            &BROUGHT,
+            "generation IN (SELECT id FROM generations WHERE pruned IS NOT NULL) AND NOT EXISTS (
+                SELECT 1 FROM secrets WHERE kind = ?1 AND until IS NULL AND since <= generation)",
+            [gq],
+        )?;
+        let broken: Option<i64> = books.one("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
+            row.get(0)
+        })?;
+        if broken != Some(0) {
             return Err(Error::Corrupt {
-                path,
-                why: "something refers to what nobody needs".into(),
+                path: self.path.clone(),
+                why: "dangling reference to pruned data".into(),
             });
-        };
+        }
+        books.commit()?;
         Ok(Pruned { files, secrets })
     }
 }

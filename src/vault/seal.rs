@@ -1,7 +1,7 @@
 //! The data key, and sealing single values: AES-256-GCM under it, with the row's identity as associated data.
 //!
-//! A sealed value opens only in the row it was written for: moved to another row, another column or another
-//! vault it is refused like a changed one. Nonces are random; at 600 000 values for a full rotation of 100 000
+//! A sealed value opens only in the row it was written for, and in a vault of the format it was written in: moved to another
+//! row, another column or another vault it is refused like a changed one. Nonces are random; at 600 000 values for a full rotation of 100 000
 //! hosts the 2^32 values that NIST SP 800-38D (section 8.3) allows under one key last for 7 000 such rotations.
 
 use super::error::{Error, Result};
@@ -12,12 +12,17 @@ use zeroize::Zeroizing;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
+/// The format that values are sealed for.
+pub(super) const FORMAT: i32 = 3;
+
 /// Length of the data key in bytes.
 pub(super) const KEY_LEN: usize = 32;
 
 /// The random key under which every value of a vault is sealed.
 pub(super) struct DataKey {
     key: Zeroizing<[u8; KEY_LEN]>,
+    /// The format that seals are bound to.
+    format: i32,
 }
 
 impl DataKey {
@@ -25,13 +30,41 @@ impl DataKey {
     pub(super) fn generate() -> Result<Self> {
         let mut key = Zeroizing::new([0; KEY_LEN]);
         openssl::rand::rand_bytes(&mut *key).map_err(crypto)?;
-        Ok(Self { key })
+        Ok(Self { key, format: FORMAT })
     }
 
     /// With this data key; `None` if it has another length.
     pub(super) fn from_key(key: &Secret) -> Option<Self> {
         let key = Zeroizing::new(key.expose().try_into().ok()?);
-        Some(Self { key })
+        Some(Self { key, format: FORMAT })
+    }
+
+    /// The same key for what was sealed before formats were part of it: in formats 1 and 2.
+    pub(super) fn of_former_formats(self) -> Self {
+        Self { format: 1, ..self }
+    }
+
+    /// A key for another purpose, which tells nothing of this one.
+    pub(super) fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        // One block of HMAC-SHA256 (as HKDF-Expand, RFC 5869) of a key that is uniform already.
+        let mut pads = [Zeroizing::new([0x36; 64]), Zeroizing::new([0x5c; 64])];
+        for pad in &mut pads {
+            pad.iter_mut().zip(&*self.key).for_each(|(pad, key)| *pad ^= key);
+        }
+        let mut inner = openssl::sha::Sha256::new();
+        inner.update(&*pads[0]);
+        inner.update(purpose.as_bytes());
+        inner.update(&[1]);
+        let mut outer = openssl::sha::Sha256::new();
+        outer.update(&*pads[1]);
+        outer.update(&inner.finish());
+        Zeroizing::new(outer.finish())
+    }
+
+    fn bound(&self, identity: &Identity) -> Vec<u8> {
+        let mut bound = format!("keytrail vault {}", self.format).into_bytes();
+        bound.extend_from_slice(&identity.0);
+        bound
     }
 
     /// The data key, for sealing it to the vault's owners.
@@ -48,7 +81,7 @@ impl DataKey {
             Cipher::aes_256_gcm(),
             &*self.key,
             Some(&nonce),
-            &identity.0,
+            &self.bound(identity),
             value,
             &mut tag,
         )
@@ -64,7 +97,7 @@ impl DataKey {
             Cipher::aes_256_gcm(),
             &*self.key,
             Some(nonce),
-            &identity.0,
+            &self.bound(identity),
             ciphertext,
             tag,
         )
@@ -80,7 +113,7 @@ pub(super) struct Identity(Vec<u8>);
 impl Identity {
     /// Of a row in `table`.
     pub(super) fn new(table: &'static str) -> Self {
-        let mut identity = Self(b"keytrail vault 1".to_vec());
+        let mut identity = Self(Vec::with_capacity(192));
         identity.push(table.as_bytes());
         identity
     }
@@ -106,7 +139,7 @@ impl Identity {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn crypto(error: openssl::error::ErrorStack) -> Error {
+pub(super) fn crypto(error: openssl::error::ErrorStack) -> Error {
     Error::Crypto(error.to_string())
 }
 
@@ -135,6 +168,21 @@ mod tests {
             prop_assert!(data_key.open(&sealed, &row("secrets", &["a", "b"])).is_none());
             prop_assert!(data_key.open(&sealed[..at], &row("secrets", &["a", "b"])).is_none());
         }
+    }
+
+    #[test]
+    fn seals_hold_in_one_format() {
+        let key = || DataKey::from_key(&Secret::new(vec![7; KEY_LEN])).unwrap();
+        let sealed = key().seal(b"x", &row("secrets", &[])).unwrap();
+        assert!(key().open(&sealed, &row("secrets", &[])).is_some());
+        assert!(
+            key()
+                .of_former_formats()
+                .open(&sealed, &row("secrets", &[]))
+                .is_none()
+        );
+        assert_ne!(key().derive("one"), key().derive("other"));
+        assert_ne!(&*key().derive("one"), key().bytes());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What verbs must know again the next time: named values of their own, and what each host's daemon was last seen to do.
 
+use super::books::Books;
 use super::error::{Error, Result};
-use super::{Vault, identity, schema};
+use super::ledger::{STATES, VERIFIED};
+use super::{Vault, identity};
 use crate::secret::Secret;
-use rusqlite::TransactionBehavior;
+use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -26,21 +28,52 @@ pub fn as_state(value: &impl Serialize) -> Secret {
     Secret::new(serde_json::to_vec(value).expect("names and numbers"))
 }
 
+impl Books<'_> {
+    /// Keeps a state in place of the one before; `None`: none any more.
+    pub(super) fn keep_state(&mut self, name: &str, value: Option<&Secret>) -> Result<()> {
+        let own = |row: &Row<'_>| Ok(row.get_ref(1)?.as_str()? == name);
+        self.take(&STATES, "name = ?1", [name], own)?;
+        let Some(value) = value else {
+            return self.run("DELETE FROM states WHERE name = ?1", [name]).map(drop);
+        };
+        let sealed = self
+            .opened()
+            .data_key
+            .seal(value.expose(), &identity::state(name))?;
+        self.put(
+            &STATES,
+            "INSERT INTO states (name, sealed) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+            (name, sealed),
+        )
+        .map(drop)
+    }
+}
+
 impl Vault {
     /// The state kept under `name`, such as how far a rotation is.
     ///
     /// # Errors
     /// [`Error::Tampered`] if it is not what was kept there.
     pub fn state(&self, name: &str) -> Result<Option<Secret>> {
-        let sql = "SELECT sealed FROM states WHERE name = ?1";
-        let found = self.all(sql, [name], |row| row.get::<_, Vec<u8>>(0))?.pop();
-        let data_key = self.data_key()?;
-        let opened = found.map(|sealed| {
-            data_key
-                .open(&sealed, &identity::state(name))
-                .ok_or_else(|| self.tampered(format!("the state '{name}'")))
-        });
-        self.unless_rekeyed(opened.transpose())
+        let data_key = &self.opened()?.data_key;
+        let found = self.sealed_states()?.into_iter().find(|(known, _)| known == name);
+        found
+            .map(|(name, sealed)| {
+                data_key
+                    .open(&sealed, &identity::state(&name))
+                    .ok_or_else(|| self.tampered(format!("the state '{name}'")))
+            })
+            .transpose()
+    }
+
+    /// Names and sealed values of all states, by name.
+    pub(super) fn sealed_states(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut states = self
+            .reading()?
+            .rows(&STATES, |row| Ok((row.get(1)?, row.get(2)?)))?;
+        states.sort_unstable();
+        Ok(states)
     }
 
     /// The state kept under `name` as the value it is the record of; none is the empty one. `what` it is, for people.
@@ -65,75 +98,53 @@ impl Vault {
 
     /// The names under which there is a state.
     pub fn states(&self) -> Result<Vec<String>> {
-        self.all("SELECT name FROM states ORDER BY name", [], |row| row.get(0))
+        Ok(self.sealed_states()?.into_iter().map(|(name, _)| name).collect())
     }
 
     /// Keeps a state in place of the one before; `None`: none any more. On disk when this returns.
     pub fn set_state(&mut self, name: &str, value: Option<&Secret>) -> Result<()> {
-        let path = self.path.clone();
-        let sqlite = |error| schema::sqlite(&path, error);
-        let data_key = self
-            .data_key
-            .as_ref()
-            .ok_or_else(|| Error::Locked { path: path.clone() })?;
-        let writing = self
-            .db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(sqlite)?;
-        if super::rekeyed(&writing, data_key).map_err(sqlite)? {
-            return Err(Error::Rekeyed { path });
-        }
-        match value {
-            None => writing.execute("DELETE FROM states WHERE name = ?1", [name]),
-            Some(value) => writing.execute(
-                "INSERT INTO states (name, sealed) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
-                (name, data_key.seal(value.expose(), &identity::state(name))?),
-            ),
-        }
-        .and_then(|_| writing.commit())
-        .map_err(sqlite)
+        let mut books = self.books()?;
+        books.keep_state(name, value)?;
+        books.commit()
     }
 
-    /// Keeps what hosts' daemons were seen to do, in place of what was seen before. Needs no key.
+    /// Keeps what hosts' daemons were seen to do, in place of what was seen before.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] without the key: `status` judges by it.
     pub fn set_verified<'a>(
         &mut self,
         seen: impl IntoIterator<Item = (&'a str, &'a Verified)>,
     ) -> Result<()> {
-        let path = self.path.clone();
-        let write = |db: &mut rusqlite::Connection| {
-            let writing = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for (host, seen) in seen {
-                writing
-                    .prepare_cached("INSERT OR IGNORE INTO hosts (name) VALUES (?1)")?
-                    .execute([host])?;
-                writing
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO verified (host, at, level, good, detail)
-                         VALUES ((SELECT id FROM hosts WHERE name = ?1), ?2, ?3, ?4, ?5)",
-                    )?
-                    .execute((host, seen.at, &seen.level, seen.good, &seen.detail))?;
-            }
-            writing.commit()
-        };
-        write(&mut self.db).map_err(|error| schema::sqlite(&path, error))
+        let mut books = self.books()?;
+        for (host, seen) in seen {
+            let host = books.host(host)?;
+            books.take(&VERIFIED, "host = ?1", [host], |_| Ok(true))?;
+            books.put(
+                &VERIFIED,
+                "INSERT OR REPLACE INTO verified (host, at, level, good, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+                (host, seen.at, &seen.level, seen.good, &seen.detail),
+            )?;
+        }
+        books.commit()
     }
 
     /// What the daemon of every host was last seen to do, for the hosts that were looked at.
     pub fn verified(&self) -> Result<HashMap<Box<str>, Verified>> {
-        let rows = self.all(
-            "SELECT h.name, v.at, v.level, v.good, v.detail FROM verified v JOIN hosts h ON h.id = v.host",
-            [],
-            |row| {
-                let seen = Verified {
-                    at: row.get(1)?,
-                    level: row.get(2)?,
-                    good: row.get(3)?,
-                    detail: row.get(4)?,
-                };
-                Ok((row.get(0)?, seen))
-            },
-        )?;
-        Ok(rows.into_iter().collect())
+        let reading = self.reading()?;
+        let hosts = reading.host_names()?;
+        let rows = reading.rows(&VERIFIED, |row| {
+            let seen = Verified {
+                at: row.get(1)?,
+                level: row.get(2)?,
+                good: row.get(3)?,
+                detail: row.get(4)?,
+            };
+            Ok((row.get::<_, i64>(0)?, seen))
+        })?;
+        let named = rows.into_iter();
+        Ok(named
+            .filter_map(|(host, seen)| Some((hosts.get(&host)?.clone(), seen)))
+            .collect())
     }
 }

@@ -1,24 +1,20 @@
 //! Writing a generation: one transaction, prepared statements, sealed on the way in.
 
+use super::books::Books;
 use super::error::{Error, Result};
+use super::identity;
+use super::ledger::{ARTIFACTS, GENERATIONS, PLACEMENTS, SECRETS};
 use super::model::{
-    Artifact, ArtifactId, ArtifactKind, GenerationId, Placement, PlacementId, SecretId, SecretKind,
-    plain_name,
+    Artifact, ArtifactId, ArtifactKind, GenerationId, PlacementId, SecretId, SecretKind, plain_name,
 };
-use super::read::{PLACEMENT, placement};
-use super::seal::DataKey;
-use super::{identity, schema};
 use crate::digest::Digest;
 use crate::media::Filestamp;
 use crate::secret::Secret;
-use rusqlite::{OptionalExtension, Transaction};
-use std::path::Path;
+use rusqlite::Row;
 
 /// A generation being written. Dropped without [`Generation::commit`] it never was.
 pub struct Generation<'v> {
-    transaction: Transaction<'v>,
-    data_key: &'v DataKey,
-    path: &'v Path,
+    books: Books<'v>,
     id: GenerationId,
     changed: bool,
 }
@@ -57,41 +53,33 @@ pub struct NewArtifact<'a> {
 
 impl<'v> Generation<'v> {
     pub(super) fn start(
-        transaction: Transaction<'v>,
-        data_key: &'v DataKey,
-        path: &'v Path,
+        mut books: Books<'v>,
         read: Option<GenerationId>,
         note: &str,
         inventory: Digest,
         created: i64,
     ) -> Result<Self> {
-        let sqlite = |error| schema::sqlite(path, error);
-        let latest = transaction
-            .query_row("SELECT max(id) FROM generations", [], |row| row.get(0))
-            .map(|id: Option<u32>| id.map(GenerationId))
-            .map_err(sqlite)?;
-        // Values sealed under a key that is no longer the vault's could never be opened again.
-        if super::rekeyed(&transaction, data_key).map_err(sqlite)? {
-            return Err(Error::Rekeyed { path: path.into() });
-        }
+        let latest = books
+            .one("SELECT max(id) FROM generations", [], |row| {
+                row.get::<_, Option<u32>>(0)
+            })?
+            .flatten()
+            .map(GenerationId);
         if latest != read {
             return Err(Error::Moved {
-                path: path.into(),
+                path: books.path().into(),
                 read,
                 latest,
             });
         }
         let id = GenerationId(read.map_or(1, |read| read.0 + 1));
-        transaction
-            .execute(
-                "INSERT INTO generations (id, created, note, inventory) VALUES (?1, ?2, ?3, ?4)",
-                (id.0, created, note, inventory.0),
-            )
-            .map_err(sqlite)?;
+        books.put(
+            &GENERATIONS,
+            "INSERT INTO generations (id, created, note, inventory) VALUES (?1, ?2, ?3, ?4)",
+            (id.0, created, note, inventory.0),
+        )?;
         Ok(Self {
-            transaction,
-            data_key,
-            path,
+            books,
             id,
             changed: false,
         })
@@ -105,43 +93,48 @@ impl<'v> Generation<'v> {
     /// Keeps a secret; the version in force before, if any, ends here.
     pub fn secret(&mut self, new: &NewSecret<'_>) -> Result<SecretId> {
         self.end_secret(new.kind, new.owner)?;
-        let row = identity::secret(new.kind, new.owner, new.filestamp, new.spec, self.id.0);
-        let sealed = self.data_key.seal(new.value.expose(), &row)?;
         let (code, stamp) = (new.kind.code(), new.filestamp.map(|stamp| stamp.0));
-        self.run(
+        self.books.put(
+            &SECRETS,
             "INSERT INTO secrets (kind, owner, filestamp, spec, since) VALUES (?1, ?2, ?3, ?4, ?5)",
             (code, new.owner, stamp, new.spec, self.id.0),
         )?;
-        let id = self.transaction.last_insert_rowid();
-        self.run(
+        let id = self.books.last();
+        let row = identity::secret(id, new.kind, new.owner, new.filestamp, new.spec, self.id.0);
+        let sealed = self.books.opened().data_key.seal(new.value.expose(), &row)?;
+        self.books.run(
             "INSERT INTO secret_values (secret, sealed) VALUES (?1, ?2)",
             (id, sealed),
         )?;
+        self.changed = true;
         Ok(SecretId(id))
     }
 
     /// Ends a secret without a successor. It stays readable for the generations it belonged to.
     pub fn end_secret(&mut self, kind: SecretKind, owner: &str) -> Result<()> {
-        self.run(
-            "UPDATE secrets SET until = ?3 WHERE kind = ?1 AND owner = ?2 AND until IS NULL",
-            (kind.code(), owner, self.id.0),
-        )?;
+        let in_force = "kind = ?1 AND owner = ?2 AND until IS NULL";
+        let of = (kind.code(), owner);
+        let own = |row: &Row<'_>| Ok(row.get_ref(1)?.as_str()? == of.0 && row.get_ref(2)?.as_str()? == of.1);
+        if self.books.take(&SECRETS, in_force, of, own)? > 0 {
+            self.books.put(
+                &SECRETS,
+                &format!("UPDATE secrets SET until = ?3 WHERE {in_force}"),
+                (of.0, of.1, self.id.0),
+            )?;
+            self.changed = true;
+        }
         Ok(())
     }
 
     /// Keeps the content of a file. The same content made from the same things is kept once.
     pub fn artifact(&mut self, new: &NewArtifact<'_>) -> Result<ArtifactId> {
         let digest = Digest::of(new.content.expose());
-        let found = self
-            .transaction
-            .prepare_cached("SELECT id FROM artifacts WHERE digest = ?1 AND spec = ?2")
-            .and_then(|mut known| known.query_row((digest.0, new.spec), |row| row.get(0)).optional())
-            .map_err(|error| self.sqlite(error))?;
-        if let Some(id) = found {
-            return Ok(ArtifactId(id));
+        if let Some(id) = self.known(digest, new.spec)? {
+            return Ok(id);
         }
         let size = new.content.len() as u64;
-        self.run(
+        self.books.put(
+            &ARTIFACTS,
             "INSERT INTO artifacts (digest, kind, owner, filestamp, size, not_after, spec)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             (
@@ -154,7 +147,7 @@ impl<'v> Generation<'v> {
                 new.spec,
             ),
         )?;
-        let id = ArtifactId(self.transaction.last_insert_rowid());
+        let id = ArtifactId(self.books.last());
         let row = identity::content(&Artifact {
             id,
             digest,
@@ -165,12 +158,33 @@ impl<'v> Generation<'v> {
             not_after: new.not_after,
             spec: new.spec.into(),
         });
-        let sealed = self.data_key.seal(new.content.expose(), &row)?;
-        self.run(
+        let sealed = self.books.opened().data_key.seal(new.content.expose(), &row)?;
+        self.books.run(
             "INSERT INTO contents (artifact, sealed) VALUES (?1, ?2)",
             (id.0, sealed),
         )?;
+        self.changed = true;
         Ok(id)
+    }
+
+    fn known(&self, digest: Digest, spec: &str) -> Result<Option<ArtifactId>> {
+        let found: Option<i64> = self.books.one(
+            "SELECT id FROM artifacts WHERE digest = ?1 AND spec = ?2",
+            (digest.0, spec),
+            |row| row.get(0),
+        )?;
+        let Some(id) = found else { return Ok(None) };
+        // The index might be another's work: the row itself must say so.
+        let row: Option<([u8; 32], String)> = self.books.one(
+            "SELECT digest, spec FROM artifacts NOT INDEXED WHERE id = ?1",
+            [id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if row.is_some_and(|(of, from)| of == digest.0 && from == spec) {
+            Ok(Some(ArtifactId(id)))
+        } else {
+            Err(self.books.tampered(ARTIFACTS.what))
+        }
     }
 
     /// `host` holds `artifact` as the file `name`, and `links` point to it, from this generation on.
@@ -186,59 +200,34 @@ impl<'v> Generation<'v> {
     ) -> Result<PlacementId> {
         plain_name(name)?;
         links.iter().try_for_each(|link| plain_name(link))?;
-        let digest = self
-            .transaction
-            .prepare_cached("SELECT digest FROM artifacts WHERE id = ?1")
-            .and_then(|mut of| of.query_row([artifact.0], |row| row.get(0)))
-            .map_err(|error| self.sqlite(error))?;
-        let placement = Placement {
-            id: PlacementId(0),
-            artifact,
-            name: name.into(),
-            links: links.join(" ").into(),
-            since: self.id,
-            until: None,
-        };
-        let seal = self
-            .data_key
-            .seal(&[], &identity::placement(host, Digest(digest), &placement))?;
-        self.run("INSERT OR IGNORE INTO hosts (name) VALUES (?1)", [host])?;
-        self.run(
-            "INSERT INTO placements (host, artifact, name, links, since, seal)
-             VALUES ((SELECT id FROM hosts WHERE name = ?1), ?2, ?3, ?4, ?5, ?6)",
-            (host, artifact.0, name, &*placement.links, self.id.0, seal),
+        let host = self.books.host(host)?;
+        self.books.put(
+            &PLACEMENTS,
+            "INSERT INTO placements (host, artifact, name, links, since) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (host, artifact.0, name, links.join(" "), self.id.0),
         )?;
-        Ok(PlacementId(self.transaction.last_insert_rowid()))
+        self.changed = true;
+        Ok(PlacementId(self.books.last()))
     }
 
     /// The host no longer holds that file from this generation on. Placements that have ended are left alone.
     pub fn end_placement(&mut self, id: PlacementId) -> Result<()> {
-        let found = self
-            .transaction
-            .prepare_cached(&format!("{PLACEMENT} WHERE p.id = ?1 AND p.until IS NULL"))
-            .and_then(|mut of| of.query_row([id.0], placement).optional())
-            .map_err(|error| self.sqlite(error))?;
-        let Some(mut found) = found else { return Ok(()) };
-        found.placement.until = Some(self.id);
-        let seal = self.data_key.seal(
-            &[],
-            &identity::placement(&found.host, found.digest, &found.placement),
-        )?;
-        self.run(
-            "UPDATE placements SET until = ?2, seal = ?3 WHERE id = ?1",
-            (id.0, self.id.0, seal),
-        )?;
+        let standing = "id = ?1 AND until IS NULL";
+        if self.books.take(&PLACEMENTS, standing, [id.0], |_| Ok(true))? > 0 {
+            self.books.put(
+                &PLACEMENTS,
+                &format!("UPDATE placements SET until = ?2 WHERE {standing}"),
+                (id.0, self.id.0),
+            )?;
+            self.changed = true;
+        }
         Ok(())
     }
 
     /// Keeps a state with it, in place of the one before: both are there, or neither.
     pub fn state(&mut self, name: &str, value: &Secret) -> Result<()> {
-        let sealed = self.data_key.seal(value.expose(), &identity::state(name))?;
-        self.run(
-            "INSERT INTO states (name, sealed) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
-            (name, sealed),
-        )
+        self.changed = true;
+        self.books.keep_state(name, Some(value))
     }
 
     /// Makes it durable: when this returns it survives a power cut. A generation in which nothing was changed
@@ -247,24 +236,7 @@ impl<'v> Generation<'v> {
         if !self.changed {
             return Ok(None);
         }
-        let path = self.path;
-        self.transaction
-            .commit()
-            .map_err(|error| schema::sqlite(path, error))?;
+        self.books.commit()?;
         Ok(Some(self.id))
-    }
-
-    fn run(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<()> {
-        let rows = self
-            .transaction
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(values))
-            .map_err(|error| self.sqlite(error))?;
-        self.changed |= rows > 0;
-        Ok(())
-    }
-
-    fn sqlite(&self, error: rusqlite::Error) -> Error {
-        schema::sqlite(self.path, error)
     }
 }

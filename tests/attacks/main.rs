@@ -3,3 +3,5 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod secrets;
+mod vault;
+mod vault_mutations;

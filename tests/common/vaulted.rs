@@ -58,7 +58,14 @@ impl Site {
             .env("XDG_CONFIG_HOME", self.path(operator))
             .env("NO_COLOR", "1")
             .env("COLUMNS", "200");
-        for variable in ["IDENTITY", "KEY", "PASSPHRASE", "PASSPHRASE_FILE", "KEY_COMMAND"] {
+        for variable in [
+            "IDENTITY",
+            "KEY",
+            "PASSPHRASE",
+            "PASSPHRASE_FILE",
+            "KEY_COMMAND",
+            "VAULT_ID",
+        ] {
             command = command.env_remove(format!("KEYTRAIL_{variable}"));
         }
         command
@@ -73,14 +80,10 @@ impl Site {
         ran(self.command(operator, line))
     }
 
-    /// Makes a key for an operator, as the tool does with a first vault; says what others can seal to.
+    /// Makes a key for an operator; says what others can seal to.
     pub fn key_of(&self, operator: &str) -> String {
-        self.run_as(operator, &format!("plan --vault {operator}.vault fleet.yaml"))
-            .good();
-        self.run_as(operator, &format!("vault recipients --vault {operator}.vault"))
-            .good()
-            .trim()
-            .to_owned()
+        let identity = self.path(operator).join("keytrail/identity.agekey");
+        keytrail::vault::create_identity(&identity).expect("a key")
     }
 }
 

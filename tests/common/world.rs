@@ -168,6 +168,7 @@ impl World {
             .map(|(host, desired)| HostWork {
                 plan: plan::diff(desired, observed[host].as_ref().unwrap(), &BTreeMap::new()),
                 site: self.site(host),
+                record: String::new(),
             })
             .collect()
     }

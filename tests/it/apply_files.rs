@@ -164,6 +164,7 @@ async fn root_works_in_no_directory_that_others_can_write_to() {
                 keysdir: keys.display().to_string(),
                 ..Site::default()
             },
+            record: String::new(),
         };
         world.run(&here(), vec![work]).await
     };

@@ -82,6 +82,7 @@ impl Told {
         let work = self.work.iter().map(|work| HostWork {
             plan: work.plan.clone(),
             site: work.site.clone(),
+            record: work.record.clone(),
         });
         let job = Job {
             judge,

@@ -13,6 +13,7 @@ fn no_vault_is_said_by_every_verb() {
         "vault recipients",
         "vault rekey",
         "vault prune --keep 3",
+        "vault upgrade",
         "history",
         "diff",
     ] {

@@ -11,14 +11,23 @@ fn a_second_operator_is_let_in_and_shut_out() {
         .refused(&["does not open"]);
     site.run("vault recipients add age1nonsense fleet.yaml")
         .refused(&["no age recipient"]);
-    let both = site.run(&format!("vault recipients add {ben} fleet.yaml")).good();
-    assert_eq!(both.lines().count(), 2);
+    let added = site.run(&format!("vault recipients add {ben} --name ben fleet.yaml"));
+    // Who could open it, who can now, and under which names.
+    assert!(
+        added.stderr.contains("Until now it was opened by") && !added.stderr.contains(&ben),
+        "{}",
+        added.stderr
+    );
+    let both = added.good();
+    assert!(both.contains(&format!("{ben}  ben, since ")), "{both}");
+    let both: Vec<&str> = both.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(both.len(), 2);
     let whole = site.run_as("ben", "vault check fleet.yaml").good();
     assert!(whole.contains("every value opens"), "{whole}");
     // Ben works with it, too.
     site.hosts(&["leaf", "late"]);
     site.run_as("ben", "apply fleet.yaml").good();
-    let own = both.lines().find(|name| **name != ben).expect("ann's");
+    let own = both.iter().find(|name| **name != ben).expect("ann's");
     site.run(&format!("vault recipients remove {own} fleet.yaml"))
         .refused(&["shut you out"]);
     let left = site.run(&format!("vault recipients remove {ben} fleet.yaml"));
@@ -27,11 +36,13 @@ fn a_second_operator_is_let_in_and_shut_out() {
         "{}",
         left.stderr
     );
-    assert_eq!(left.good().trim(), own);
+    assert!(left.stderr.contains("ben, since"), "{}", left.stderr);
+    let left = left.good();
+    assert!(left.starts_with(*own) && left.lines().count() == 1, "{left}");
     site.run_as("ben", "vault check fleet.yaml")
         .refused(&["does not open"]);
     let rekeyed = site.run("vault rekey fleet.yaml").good();
-    assert!(rekeyed.contains(own), "{rekeyed}");
+    assert!(rekeyed.contains(*own), "{rekeyed}");
     site.run_as("ben", "plan fleet.yaml").refused(&["does not open"]);
     site.run("vault check fleet.yaml").good();
 }

@@ -1,6 +1,7 @@
 //! `keytrail status` on eight real SSH servers.
 
 use crate::common::site::Site;
+use keytrail::vault::KeySource;
 use std::fs;
 use std::path::Path;
 
@@ -118,10 +119,11 @@ fn what_was_seen_before_the_last_change_shows_nothing() {
         good,
         detail: "error 114".to_owned(),
     };
-    // As `verify` would keep it, which needs no key either.
+    // As `verify` would keep it.
     let path = site.dir().join("fleet.vault");
+    let key = KeySource::File(site.dir().join("config/keytrail/identity.agekey"));
     let (good, bad) = (seen(true), seen(false));
-    keytrail::vault::Vault::open_locked(&path)
+    keytrail::vault::Vault::open(&path, &key)
         .and_then(|mut vault| vault.set_verified([("mort", &good), ("macabre", &good), ("leaf01", &bad)]))
         .expect("kept");
     let (status, said) = site.keytrail("status", &["--offline", "--format", "json", "--quiet"]);

@@ -33,9 +33,16 @@ main() {
         fi
     fi
     [ -z "$guard" ] || hold
+    keep_vault
     retire
     clean
     echo end
+}
+
+# What shows which vault this host belongs to, and how new that was. The vault has signed it.
+keep_vault() {
+    { [ -n "$vault" ] && [ -d "$state" ]; } || return 0
+    { printf '%s\n' "$vault" >vault-record && mv -f vault-record "$state/vault"; } || stop 4 "cannot write to $keysdir"
 }
 
 # No file differs, but the daemon may not have read them: an earlier run was interrupted, or its restart failed.

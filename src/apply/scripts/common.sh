@@ -49,6 +49,7 @@ prelude() {
 #               stood and stands in, "-" for none) and the name of the record before it ("next")
 #   pending     there from before the first rename until all has ended well: "switch", or "restart" if no file
 #               changed. A run that finds it knows that the host may stand between two generations.
+#   vault       which vault changed the host last, and in which generation: one line, signed by the vault
 #   lock        "ID UNTIL WORDS": who works on the host, and until when at most (Unix time)
 keep_state() {
     [ -d "$state" ] || mkdir -m 0700 "$state" || stop 4 "cannot write to $keysdir"

@@ -45,6 +45,8 @@ tell_state() {
     [ ! -e "$state/pending" ] || echo pending
     peek "$state/lock"
     [ -z "$word" ] || echo "lock $word"
+    peek "$state/vault"
+    [ -z "$word" ] || echo "vault $word"
     peek "$state/undo"
     name=$word count=0
     while [ -n "$name" ] && [ -s "$state/$name/about" ] && [ "$count" -lt 16 ]; do

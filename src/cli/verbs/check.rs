@@ -3,6 +3,7 @@
 use crate::cli::args::{InventoryArgs, days};
 use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
+use crate::cli::vault_key::open_unverified;
 use crate::cli::view;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Inventory, Source};
@@ -148,7 +149,7 @@ fn expiring(args: &CheckArgs, loaded: &Loaded, today: time::Date, out: &Ui) -> R
     if args.vault.is_none() && !path.exists() {
         return Ok(Vec::new());
     }
-    let certificates = match Vault::open_locked(&path).and_then(|vault| vault.certificates()) {
+    let certificates = match open_unverified(&path, out).and_then(|vault| vault.certificates()) {
         Ok(certificates) => certificates,
         Err(error) if args.vault.is_some() => {
             return Err(Failure::vault("cannot read the vault", &error));

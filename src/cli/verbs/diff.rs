@@ -3,9 +3,9 @@
 use crate::cli::args::{Format, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
-use crate::cli::vault_key::{vault_failure, vault_path};
+use crate::cli::vault_key::{open_unverified, vault_failure, vault_path};
 use crate::report::{counted, names, time_format};
-use crate::vault::{self, Differences, FileChange, GenerationId, SecretChange, Vault};
+use crate::vault::{self, Differences, FileChange, GenerationId, SecretChange};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -61,7 +61,7 @@ pub fn run(args: &DiffArgs, out: &mut Ui) -> Result<Answer, Failure> {
         .map(|number| number.parse().map(GenerationId))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| Failure::new("generation number out of range"))?;
-    let vault = Vault::open_locked(&vault_path(&args.vault, &paths)).map_err(cannot)?;
+    let vault = open_unverified(&vault_path(&args.vault, &paths), out).map_err(cannot)?;
     let there: Vec<GenerationId> = vault
         .generations()
         .map_err(cannot)?

@@ -3,9 +3,9 @@
 use crate::cli::args::{Format, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
-use crate::cli::vault_key::{vault_failure, vault_path};
+use crate::cli::vault_key::{open_unverified, vault_failure, vault_path};
 use crate::report::{self, Screen, counted, time_format};
-use crate::vault::{HostResult, Outcome, RunInfo, Vault};
+use crate::vault::{HostResult, Outcome, RunInfo};
 use clap::Args;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -79,7 +79,7 @@ pub fn run(args: &HistoryArgs, out: &mut Ui) -> Result<Answer, Failure> {
         .partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
     let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
     let cannot = |error| vault_failure("cannot read the vault's journal", &error);
-    let vault = Vault::open_locked(&vault_path(&args.vault, &paths)).map_err(cannot)?;
+    let vault = open_unverified(&vault_path(&args.vault, &paths), out).map_err(cannot)?;
     let mut all = vault.runs().map_err(cannot)?;
     if runs.len() > 1 {
         return Err(Failure::new("one run at a time can be looked at"));

@@ -3,6 +3,7 @@
 pub mod findings;
 pub mod inspect;
 pub mod notice;
+pub mod operators;
 pub mod outcome;
 pub mod pending;
 pub mod prometheus;

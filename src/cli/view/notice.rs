@@ -1,5 +1,6 @@
 //! What operations tell while they go on, for people.
 
+use crate::cli::vault_key::EXPECTED;
 use crate::cli::view::{findings, outcome};
 use crate::mint::{What, Work};
 use crate::ops::Notice;
@@ -31,6 +32,14 @@ pub fn text(notice: &Notice<'_>, screen: Screen) -> (Weight, String) {
                 .map(|words| format!("warning: {words}"));
             return (Weight::Warning, words.collect::<Vec<_>>().join("\n"));
         }
+        Notice::VaultExposed { path, mode } => {
+            let what = if mode & 0o022 == 0 { "read" } else { "write to" };
+            let text = format!(
+                "warning: others can {what} the vault {} (mode {mode:04o})\n  help: chmod 600 it",
+                path.display()
+            );
+            return (Weight::Warning, text);
+        }
         Notice::Unrecorded(report) => return (Weight::Warning, outcome::text(report, screen)),
         Notice::Findings {
             sources,
@@ -54,6 +63,23 @@ fn sentence(notice: &Notice<'_>) -> String {
             "Made a vault key: {}\n  Keep a copy of it in a safe place: without it nobody can read the vault, with it anybody can.",
             path.display()
         ),
+        Notice::VaultUnverified(path) => {
+            format!("{}: not verified: opened without its key", path.display())
+        }
+        Notice::VaultFirstUse { path, id, known } => format!(
+            "First use of {} here: from now on it must be the vault {id} ({}).\n  \
+             Compare that with `keytrail vault info` on the machine it comes from.",
+            path.display(),
+            known.display()
+        ),
+        Notice::VaultUnknown { path, id, why } => format!(
+            "Nothing shows that {} is the vault you expect ({why}).\n  To accept no other one, set {EXPECTED}={}",
+            path.display(),
+            id.hex()
+        ),
+        Notice::NotRemembered => {
+            "What was seen is not kept for `keytrail status`: that takes the vault's key.".to_owned()
+        }
         Notice::VaultCreated(path) => format!("Made the vault: {}", path.display()),
         Notice::ExportOnly { hosts } => {
             format!("{hosts} of the hosts get their files by `keytrail export` and are left out here.")

@@ -164,9 +164,9 @@ fn offline(
     environment: &Environment,
 ) -> Result<Known> {
     let vault = if has_sealed_states(access.path()) {
-        access.open()?
+        access.open(&*environment.observer)?
     } else {
-        access.open_sealed()?
+        access.open_sealed(&*environment.observer)?
     };
     let hosts = loaded.select(&options.selectors, Reach::Connected, &*environment.observer)?;
     let written = InForce::from(loaded);

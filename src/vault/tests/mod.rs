@@ -111,6 +111,40 @@ fn filled(fixture: &Fixture) -> Vault {
     vault
 }
 
+/// The same with something in every list.
+fn busy(fixture: &Fixture) -> Vault {
+    let mut vault = filled(fixture);
+    vault.set_state("rotation", Some(&content("half way"))).unwrap();
+    let run = vault
+        .start_run(&Run {
+            command: "apply",
+            operator: "ann",
+            generation: Some(GenerationId(1)),
+            started: NOW,
+        })
+        .unwrap();
+    let result = |host: &str, outcome| HostResult {
+        host: host.into(),
+        outcome,
+        generation: Some(GenerationId(1)),
+        detail: String::new(),
+        at: NOW + 1,
+    };
+    let results = [
+        result("mort", Outcome::Applied),
+        result("macabre", Outcome::RolledBack),
+    ];
+    vault.record(run, &results).unwrap();
+    let seen = Verified {
+        at: NOW,
+        level: "auth".into(),
+        good: false,
+        detail: "error 114".into(),
+    };
+    vault.set_verified([("mort", &seen)]).unwrap();
+    vault
+}
+
 fn identity_of(fixture: &Fixture, name: &str) -> (String, KeySource) {
     let path = fixture.dir.path().join(name);
     (create_identity(&path).unwrap(), KeySource::File(path))

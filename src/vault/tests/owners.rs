@@ -10,24 +10,35 @@ fn operators_come_and_go() {
     let ann = vault.recipients().unwrap().pop().unwrap();
     let (bob_name, bob) = identity_of(&fixture, "bob");
     vault
-        .set_owners(&Owners::Recipients(vec![
-            ann.clone(),
-            bob_name.clone(),
-            ann.clone(),
-        ]))
+        .set_owners(
+            &Owners::Recipients(vec![ann.clone(), bob_name.clone(), ann.clone()]),
+            "bob",
+            NOW,
+        )
         .unwrap();
+    let listed = vault.operators().unwrap();
+    assert_eq!((&*listed[0].name, &*listed[1].name), (&*operator(), "bob"));
     assert_eq!(vault.recipients().unwrap(), [ann, bob_name.clone()]);
     holds(&fixture.path(), &bob);
     holds(&fixture.path(), &fixture.key);
-    vault.set_owners(&Owners::Recipients(vec![bob_name])).unwrap();
+    vault
+        .set_owners(&Owners::Recipients(vec![bob_name]), "", NOW)
+        .unwrap();
+    assert_eq!(vault.operators().unwrap()[0].name, "bob", "the name stays");
     holds(&fixture.path(), &bob);
     assert!(matches!(fixture.open(), Err(Error::WrongKey { .. })));
     let nobody = Owners::Recipients(vec![]);
-    assert!(matches!(vault.set_owners(&nobody), Err(Error::LockedOut { .. })));
-    assert!(matches!(vault.rekey(&nobody), Err(Error::LockedOut { .. })));
+    assert!(matches!(
+        vault.set_owners(&nobody, "", NOW),
+        Err(Error::LockedOut { .. })
+    ));
+    assert!(matches!(
+        vault.rekey(&nobody, "", NOW),
+        Err(Error::LockedOut { .. })
+    ));
     let wrong = Owners::Recipients(vec!["age1nonsense".into()]);
     assert!(matches!(
-        vault.set_owners(&wrong),
+        vault.set_owners(&wrong, "", NOW),
         Err(Error::RecipientMalformed { .. })
     ));
     holds(&fixture.path(), &bob);
@@ -45,7 +56,9 @@ fn a_new_key_opens_everything_and_the_old_one_nothing() {
     let before = fs::read(fixture.path()).unwrap();
 
     let passphrase = KeySource::Passphrase("correct horse".into());
-    let sealed = vault.rekey(&Owners::Passphrase("correct horse".into())).unwrap();
+    let sealed = vault
+        .rekey(&Owners::Passphrase("correct horse".into()), "", NOW)
+        .unwrap();
     assert_eq!(sealed, 3 + 4 + 1, "files, secrets, states");
     vault.compact().unwrap();
     assert_eq!(vault.password("mort").unwrap(), Some(content("MARKER-PW-2")));
@@ -97,7 +110,7 @@ fn a_value_that_does_not_open_stops_a_rekey() {
         .unwrap();
     let ann = vault.recipients().unwrap();
     assert!(matches!(
-        vault.rekey(&Owners::Recipients(ann)),
+        vault.rekey(&Owners::Recipients(ann), "", NOW),
         Err(Error::Tampered { .. })
     ));
     assert_eq!(
@@ -105,5 +118,10 @@ fn a_value_that_does_not_open_stops_a_rekey() {
         Some(content("MARKER-PW-OF-MORT"))
     );
     drop(vault);
-    assert_eq!(fixture.open().unwrap().check().unwrap().len(), 1);
+    let found = condition(&fixture.path(), Some(&fixture.key)).unwrap();
+    assert_eq!(found.wrong.len(), 1);
+    assert_eq!(
+        fixture.open().err().unwrap().to_string(),
+        found.wrong[0].to_string()
+    );
 }

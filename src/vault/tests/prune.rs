@@ -107,8 +107,7 @@ fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
     );
     assert_eq!(vault.prunable_results(5).unwrap(), (Vec::new(), 0));
     let (old, results) = vault.prunable_results(2).unwrap();
-    // Where the host that is gone was last changed stays known.
-    assert_eq!((old.len(), results), (2, 2));
+    assert_eq!((old.len(), results), (3, 3));
     let changed = vault.changed().unwrap();
     vault.prune_results(&old).unwrap();
     assert_eq!(vault.changed().unwrap(), changed);
@@ -119,7 +118,7 @@ fn a_host_that_left_keeps_no_generation_and_old_runs_lose_their_results() {
         .iter()
         .map(|run| vault.results(run.id).unwrap().len())
         .collect();
-    assert_eq!(left, [1, 0, 0, 1, 1]);
+    assert_eq!(left, [0, 0, 0, 1, 1]);
     assert_eq!(runs[1].outcome.as_deref(), Some("done; results removed"));
     assert_eq!(runs[3].outcome.as_deref(), Some("done"));
     assert_eq!(vault.applied().unwrap()["gone"].generation, GenerationId(1));
@@ -173,11 +172,16 @@ fn when_hosts_were_changed_is_known_without_the_runs() {
     };
     let before = known(&vault);
     let (old, results) = vault.prunable_results(0).unwrap();
-    // The first of both, and what changed nothing.
-    assert_eq!((old.len(), results), (3, 5));
+    assert_eq!((old.len(), results), (5, 9));
     vault.prune_results(&old).unwrap();
     let after = known(&vault);
     assert_eq!(after.0, before.0);
-    assert_eq!(after.1[1], before.1[1], "since the GQ key came");
+    assert_eq!(after.1, before.1);
+    vault.prune(&[GenerationId(1), GenerationId(2)], NOW).unwrap();
+    let pruned = known(&vault);
+    assert_eq!(pruned.0, before.0);
+    assert_eq!(pruned.1[1], before.1[1], "since the GQ key came");
+    assert_ne!(pruned.1[0], before.1[0]);
+    assert!(vault.check().unwrap().is_empty());
     assert_eq!(vault.prunable_results(0).unwrap().1, 0);
 }

@@ -35,7 +35,7 @@ pub struct RestoreArgs {
 pub fn backup(args: &BackupArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let path = args.which.path();
     let failed = |error| key::vault_failure("there is no backup", &error);
-    let vault = Vault::open_locked(&path).map_err(failed)?;
+    let vault = key::open_unverified(&path, out).map_err(failed)?;
     let to = if args.output.is_dir() {
         args.output.join(stamped(&path, now()))
     } else {
@@ -98,16 +98,23 @@ pub fn restore(args: &RestoreArgs, out: &mut Ui) -> Result<Answer, Failure> {
         .and_then(|vault| vault.latest())
         .ok()
         .flatten();
+    let known = key::known(&source)?;
+    let accept = |copy: &Vault| {
+        // The place counts, not the copy's own.
+        known.is_known(&path, copy.id()?).map(drop)
+    };
     let restored =
-        vault::restore(&args.from, &path, &source, &lock, now()).map_err(|error| match &error {
-            // What the error's own help says is about a vault that one works with.
-            vault::Error::NotFound { .. } | vault::Error::Foreign { .. } => {
-                Failure::new("nothing was restored")
-                    .because(&error)
-                    .help("the backup comes first: keytrail vault restore BACKUP INVENTORY")
-            }
-            _ => failed(error),
-        })?;
+        vault::restore_if(&args.from, &path, &source, &lock, now(), &accept).map_err(
+            |error| match &error {
+                // What the error's own help says is about a vault that one works with.
+                vault::Error::NotFound { .. } | vault::Error::Foreign { .. } => {
+                    Failure::new("nothing was restored")
+                        .because(&error)
+                        .help("the backup comes first: keytrail vault restore BACKUP INVENTORY")
+                }
+                _ => failed(error),
+            },
+        )?;
     out.line(&format!(
         "{}: {}",
         path.display(),
@@ -119,6 +126,7 @@ pub fn restore(args: &RestoreArgs, out: &mut Ui) -> Result<Answer, Failure> {
     if let Some(kept) = &restored.before {
         out.note(&format!("The vault from before is {}.", kept.display()));
     }
+    key::open_with(&path, &source, out)?;
     match before {
         Some(before) if restored.generation < Some(before) => out.note(&format!(
             "It had generation {before}: what was minted since is not in this one. `keytrail plan` shows what it means for the hosts."

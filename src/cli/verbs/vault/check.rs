@@ -32,7 +32,9 @@ pub struct CheckArgs {
 #[derive(Serialize)]
 struct Checked {
     vault: String,
-    whole: bool,
+    /// Absent where it was opened without its key: nothing shows it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole: Option<bool>,
     /// Whether values were opened, or only looked for.
     opened: bool,
     wrong: Vec<String>,
@@ -47,9 +49,20 @@ pub fn run(args: &CheckArgs, out: &mut Ui) -> Result<Answer, Failure> {
     } else {
         Some(key::key(&args.which.vault, &path)?)
     };
+    if let Some(source) = &source {
+        key::known(source)?
+            .before(&path)
+            .map_err(|error| key::vault_failure("cannot look into the vault", &error))?;
+    }
     let condition = vault::condition(&path, source.as_ref())
         .map_err(|error| key::vault_failure("cannot look into the vault", &error))?;
+    if let (Some(source), Some(id), true) = (&source, condition.id, condition.wrong.is_empty()) {
+        key::known(source)?
+            .is_known(&path, id)
+            .map_err(|error| key::vault_failure("cannot look into the vault", &error))?;
+    }
     let Condition {
+        id: _,
         wrong,
         generations,
         files,
@@ -59,7 +72,7 @@ pub fn run(args: &CheckArgs, out: &mut Ui) -> Result<Answer, Failure> {
     } = condition;
     let checked = Checked {
         vault: path.display().to_string(),
-        whole: wrong.is_empty(),
+        whole: (source.is_some() || !wrong.is_empty()).then_some(wrong.is_empty()),
         opened: source.is_some(),
         wrong: wrong.iter().map(said).collect(),
         readable: IndexMap::from([
@@ -73,13 +86,17 @@ pub fn run(args: &CheckArgs, out: &mut Ui) -> Result<Answer, Failure> {
     match args.format {
         Format::Text => {
             out.line(text(&checked).trim_end())?;
-            if !checked.whole {
+            if !checked.wrong.is_empty() {
                 out.note("  help: put a backup in its place with 'keytrail vault restore'; the hosts go on with what they have");
             }
         }
         form => out.value(&checked, form)?,
     }
-    Ok(if checked.whole { Answer::Yes } else { Answer::No })
+    Ok(if checked.wrong.is_empty() {
+        Answer::Yes
+    } else {
+        Answer::No
+    })
 }
 
 /// What is wrong, without the vault's name each time.
@@ -108,10 +125,14 @@ fn text(checked: &Checked) -> String {
     let how = if checked.opened {
         "every value opens"
     } else {
-        "values were not opened"
+        "not verified: opened without its key"
     };
-    if checked.whole {
-        return format!("{} is whole: {good}; {how}", checked.vault);
+    if checked.wrong.is_empty() {
+        return if checked.opened {
+            format!("{} is whole: {good}; {how}", checked.vault)
+        } else {
+            format!("{}: {how}; as a file it can be read: {good}", checked.vault)
+        };
     }
     let mut text = format!("{} is damaged:\n", checked.vault);
     for wrong in checked.wrong.iter().take(SHOWN) {

@@ -5,8 +5,9 @@ use crate::cli::exit::{Answer, Failure};
 use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Look;
+use crate::cli::view::operators;
 use crate::report::{self, Screen, counted, time_format};
-use crate::vault::{Holder, Lock, SecretKind, Vault};
+use crate::vault::{Holder, Lock, Operator, SecretKind};
 use indexmap::IndexMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -16,7 +17,10 @@ use std::fmt::Write as _;
 struct Info {
     vault: String,
     size: u64,
-    recipients: Vec<String>,
+    /// Which vault it says it is: fingerprint and public key.
+    identity: String,
+    public_key: String,
+    recipients: Vec<Operator>,
     held: Option<Holder>,
     generations: Vec<Generation>,
     hosts: usize,
@@ -39,7 +43,7 @@ struct Generation {
 pub fn run(args: &Look, out: &mut Ui) -> Result<Answer, Failure> {
     let path = args.which.path();
     let cannot = |error| key::vault_failure("cannot look into the vault", &error);
-    let vault = Vault::open_locked(&path).map_err(cannot)?;
+    let vault = key::open_unverified(&path, out).map_err(cannot)?;
     let mut stand: BTreeMap<u32, usize> = BTreeMap::new();
     for host in vault.applied().map_err(cannot)?.values() {
         *stand.entry(host.generation.0).or_default() += 1;
@@ -50,10 +54,13 @@ pub fn run(args: &Look, out: &mut Ui) -> Result<Answer, Failure> {
         .hosts()
         .filter(|host| snapshot.files(host).next().is_some())
         .collect();
+    let id = vault.claimed_id().map_err(cannot)?;
     let info = Info {
         vault: path.display().to_string(),
         size: std::fs::metadata(&path).map_or(0, |meta| meta.len()),
-        recipients: vault.recipients().map_err(cannot)?,
+        identity: id.to_string(),
+        public_key: id.hex(),
+        recipients: vault.operators().map_err(cannot)?,
         held: Lock::holder(&path).map_err(cannot)?,
         generations: generations
             .into_iter()
@@ -83,10 +90,12 @@ pub fn run(args: &Look, out: &mut Ui) -> Result<Answer, Failure> {
 
 fn text(info: &Info, screen: Screen) -> String {
     let mut text = format!(
-        "{}: {} kB, opened by {}\n",
+        "{}: {} kB\nidentity {} (public key {})\nopened by\n{}\n",
         info.vault,
         info.size.div_ceil(1024),
-        info.recipients.join(", ")
+        info.identity,
+        info.public_key,
+        operators::text(&info.recipients)
     );
     if let Some(holder) = &info.held {
         let _ = writeln!(text, "in use by {holder}");

@@ -5,6 +5,7 @@ mod check;
 mod info;
 mod owners;
 mod prune;
+mod upgrade;
 
 use crate::cli::args::{Format, InventoryArgs, VaultArgs};
 use crate::cli::exit::{Answer, Failure};
@@ -73,6 +74,13 @@ Backups from before still open with the keys they were sealed to: remove them wh
 
 Never the generation in force, one in which some host stands, or the one before these.")]
     Prune(prune::PruneArgs),
+    /// Bring a vault of an earlier format to the present one
+    #[command(after_help = "Examples:
+  keytrail vault upgrade campus.yaml          shows who can open it and what is in it, and asks
+  keytrail vault upgrade campus.yaml --yes
+
+Every value is sealed anew under a new data key, and the vault gets an identity. The old file is kept beside it.")]
+    Upgrade(upgrade::UpgradeArgs),
 }
 
 /// Which vault.
@@ -112,5 +120,6 @@ pub fn run(args: &VaultVerb, out: &mut Ui) -> Result<Answer, Failure> {
         Verb::Recipients(args) => owners::recipients(args, out),
         Verb::Rekey(args) => owners::rekey(args, out),
         Verb::Prune(args) => prune::run(args, out),
+        Verb::Upgrade(args) => upgrade::run(args, out),
     }
 }

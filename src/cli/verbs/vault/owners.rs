@@ -6,8 +6,10 @@ use crate::cli::secret_input;
 use crate::cli::ui::Ui;
 use crate::cli::vault_key as key;
 use crate::cli::verbs::vault::Which;
+use crate::cli::view::operators;
+use crate::ops::now;
 use crate::report::counted;
-use crate::vault::{KeySource, Owners, Vault};
+use crate::vault::{self, KeySource, Operator, Owners, Vault};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,6 +23,9 @@ pub struct RecipientsArgs {
     /// The vault, and what opens it
     #[command(flatten)]
     vault: VaultArgs,
+    /// What those who are added are called in the list; in their order, may be repeated
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
     /// Output of the list
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -70,11 +75,11 @@ pub fn recipients(args: &RecipientsArgs, out: &mut Ui) -> Result<Answer, Failure
                 Failure::new(format!("what about {name}?")).help("say: keytrail vault recipients add age1…")
             );
         }
-        let list = Vault::open_locked(&path)
-            .and_then(|vault| vault.recipients())
+        let list = key::open_unverified(&path, out)
+            .and_then(|vault| vault.operators())
             .map_err(|error| key::vault_failure("cannot look into the vault", &error))?;
         match args.format {
-            Format::Text => out.line(&list.join("\n"))?,
+            Format::Text => out.line(&operators::text(&list))?,
             form => out.value(&list, form)?,
         }
         return Ok(Answer::Yes);
@@ -85,8 +90,9 @@ pub fn recipients(args: &RecipientsArgs, out: &mut Ui) -> Result<Answer, Failure
         );
     }
     let failed = |error| key::vault_failure("nothing was changed", &error);
-    let (mut vault, source) = open(&which)?;
+    let (mut vault, source) = open(&which, out)?;
     let _lock = key::hold_vault(&vault, &which.vault)?;
+    let before = vault.operators().map_err(failed)?;
     let present = vault.recipients().map_err(failed)?;
     if vault.has_passphrase().map_err(failed)? {
         return Err(
@@ -96,8 +102,13 @@ pub fn recipients(args: &RecipientsArgs, out: &mut Ui) -> Result<Answer, Failure
     }
     if change == Change::Add {
         let mut owners = present.clone();
-        owners.extend(named.iter().map(|name| (*name).clone()));
-        vault.set_owners(&Owners::Recipients(owners)).map_err(failed)?;
+        for (at, recipient) in named.iter().enumerate() {
+            owners.push((*recipient).clone());
+            let name = args.name.get(at).cloned().unwrap_or_else(added_by);
+            vault
+                .set_owners(&Owners::Recipients(owners.clone()), &name, now())
+                .map_err(failed)?;
+        }
     } else {
         let stranger = named.iter().find(|name| !present.contains(name));
         if let Some(stranger) = stranger {
@@ -116,12 +127,14 @@ pub fn recipients(args: &RecipientsArgs, out: &mut Ui) -> Result<Answer, Failure
             )
             .help("add the other operator first and let that operator remove you; nothing was changed"));
         }
-        let sealed = vault.rekey(&Owners::Recipients(left)).map_err(failed)?;
+        let sealed = vault
+            .rekey(&Owners::Recipients(left), &added_by(), now())
+            .map_err(failed)?;
         key::compact(&vault, RESIDUE, out);
         out.note(&format!("{} sealed anew under a new data key.", values(sealed)));
         warn_about_copies(out);
     }
-    out.line(&vault.recipients().map_err(failed)?.join("\n"))?;
+    said(&before, &vault.operators().map_err(failed)?, out)?;
     Ok(Answer::Yes)
 }
 
@@ -133,8 +146,9 @@ pub fn rekey(args: &RekeyArgs, out: &mut Ui) -> Result<Answer, Failure> {
         .as_deref()
         .map(|file| secret_input::from_file("passphrase", file))
         .transpose()?;
-    let (mut vault, source) = open(&args.which)?;
+    let (mut vault, source) = open(&args.which, out)?;
     let _lock = key::hold_vault(&vault, &args.which.vault)?;
+    let before = vault.operators().map_err(failed)?;
     let owners = match (passphrase, &*args.new_recipient) {
         (Some(passphrase), _) => Owners::Passphrase(passphrase),
         (None, [_, ..]) => Owners::Recipients(args.new_recipient.clone()),
@@ -147,24 +161,38 @@ pub fn rekey(args: &RekeyArgs, out: &mut Ui) -> Result<Answer, Failure> {
             _ => Owners::Recipients(vault.recipients().map_err(failed)?),
         },
     };
-    let sealed = vault.rekey(&owners).map_err(failed)?;
+    let sealed = vault.rekey(&owners, &added_by(), now()).map_err(failed)?;
     key::compact(&vault, RESIDUE, out);
     out.line(&format!(
-        "{}: {} sealed anew; opened by {}",
+        "{}: {} sealed anew under a new data key",
         path.display(),
-        values(sealed),
-        vault.recipients().map_err(failed)?.join(", ")
+        values(sealed)
     ))?;
+    said(&before, &vault.operators().map_err(failed)?, out)?;
     warn_about_copies(out);
     Ok(Answer::Yes)
 }
 
-fn open(which: &Which) -> Result<(Vault, KeySource), Failure> {
+fn open(which: &Which, out: &Ui) -> Result<(Vault, KeySource), Failure> {
     let path = which.path();
     let source = key::key(&which.vault, &path)?;
-    let vault =
-        Vault::open(&path, &source).map_err(|error| key::vault_failure("cannot open the vault", &error))?;
+    let vault = key::open_with(&path, &source, out)?;
     Ok((vault, source))
+}
+
+/// What a recipient is called that nobody gave a name.
+fn added_by() -> String {
+    format!("added by {}", vault::operator())
+}
+
+/// Who could open it, and who can now.
+fn said(before: &[Operator], now: &[Operator], out: &mut Ui) -> Result<(), Failure> {
+    out.note(&format!(
+        "Until now it was opened by\n{}",
+        operators::text(before)
+    ));
+    out.note("From now on it is opened by");
+    out.line(&operators::text(now))
 }
 
 fn values(count: u64) -> String {

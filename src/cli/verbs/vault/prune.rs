@@ -8,7 +8,7 @@ use crate::cli::verbs::vault::Which;
 use crate::inventory::Inventory;
 use crate::ops::{Kind, Loaded, now};
 use crate::report::counted;
-use crate::vault::{Pruned, Vault};
+use crate::vault::Pruned;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -59,11 +59,11 @@ pub fn run(args: &PruneArgs, out: &mut Ui) -> Result<Answer, Failure> {
     let now = now();
     let before = args.older_than.map(|days| now - days * 86400);
     let (mut vault, _lock) = if args.dry_run {
-        (Vault::open_locked(&path).map_err(failed)?, None)
+        (key::open_unverified(&path, out).map_err(failed)?, None)
     } else {
         // Who removes media has the key: nobody else should.
         let source = key::key(&args.which.vault, &path)?;
-        let vault = Vault::open(&path, &source).map_err(failed)?;
+        let vault = key::open_with(&path, &source, out)?;
         let lock = key::hold_vault(&vault, &args.which.vault)?;
         (vault, Some(lock))
     };
