@@ -1,5 +1,5 @@
-//! The directory beside an export in which it is built. A run that is killed leaves its own behind; the next one for the
-//! same place takes it away. The kernel says which are left: a living run holds a lock on its own.
+//! The directory beside an export in which it is built. A run that is killed leaves its own behind; the next one beside it
+//! takes it away. The kernel says which are left: a living run holds a lock on its own.
 
 use rustix::fs::{Access, OFlags};
 use std::ffi::{OsStr, OsString};
@@ -9,6 +9,9 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+/// How all of them begin.
+const PREFIX: &[u8] = b".keytrail-export-";
 
 /// Random characters at the end of a name.
 const RANDOM: usize = 6;
@@ -57,32 +60,44 @@ impl StagingDir {
     }
 }
 
-/// Takes away what runs for the same target left behind that are no more. What cannot be taken away stays: the export is
-/// there all the same.
+/// Takes away what runs beside `target` left behind that are no more, whatever they exported: private keys are in it. What such
+/// a run had moved out of the way is put back where nothing has taken its place. What cannot be taken away stays.
 pub(super) fn sweep(target: &Path) {
-    let (parent, prefix) = place(target);
+    let parent = target.parent().unwrap_or(Path::new("/"));
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(rest) = name.as_bytes().strip_prefix(prefix.as_bytes()) else {
-            continue;
-        };
-        // Else it may be that of a target whose name begins in the same way.
-        if rest.len() != RANDOM || !rest.iter().all(u8::is_ascii_alphanumeric) {
-            continue;
-        }
+        let Some(of) = name_of(&name) else { continue };
         let path = entry.path();
         if let Ok(Some(lock)) = locked(&path)
             && lock.metadata().is_ok_and(|of| of.uid() == own())
         {
+            let (before, place) = (path.join("before"), parent.join(of));
+            let only = before.exists() && fs::symlink_metadata(&place).is_err();
+            // A name that was cut off is not that of the place.
+            if only && (name.len() == LONGEST || fs::rename(&before, &place).is_err()) {
+                let _ = fs::remove_dir_all(path.join("new"));
+                continue;
+            }
             let _ = fs::remove_dir_all(&path);
         }
     }
 }
 
+/// The name of the target that a directory beside it is for.
+fn name_of(name: &OsStr) -> Option<&OsStr> {
+    let rest = name.as_bytes().strip_prefix(PREFIX)?;
+    let (of, random) = rest.split_at_checked(rest.len().checked_sub(RANDOM)?)?;
+    let of = of.strip_suffix(b"-").filter(|of| !of.is_empty())?;
+    random
+        .iter()
+        .all(u8::is_ascii_alphanumeric)
+        .then_some(OsStr::from_bytes(of))
+}
+
 /// The parent of the target, and how the directories beside it begin for it.
 fn place(target: &Path) -> (&Path, OsString) {
     let name = target.file_name().unwrap_or(OsStr::new("root"));
-    let mut prefix = b".keytrail-export-".to_vec();
+    let mut prefix = PREFIX.to_vec();
     prefix.extend_from_slice(name.as_bytes());
     prefix.truncate(LONGEST - 1 - RANDOM);
     prefix.push(b'-');
@@ -130,14 +145,23 @@ mod tests {
         let others = StagingDir::new(&parent.path().join("out-abcdef"))
             .expect("made")
             .keep();
+        fs::create_dir_all(others.join("new/h/etc")).expect("made");
+        // Killed between the two renames: the former export is nowhere else.
+        let moved = StagingDir::new(&parent.path().join("moved")).expect("made").keep();
+        fs::create_dir(moved.join("before")).expect("made");
+        fs::write(moved.join("before/file"), "whole").expect("written");
         let by_hand = parent.path().join(".keytrail-export-out-mine");
         fs::create_dir(&by_hand).expect("made");
         let link = parent.path().join(".keytrail-export-out-abc123");
         std::os::unix::fs::symlink(&by_hand, &link).expect("made");
 
         sweep(&target);
-        assert!(!dead.exists());
-        for stays in [alive.path(), &others, &by_hand, &link] {
+        for gone in [&dead, &others, &moved] {
+            assert!(!gone.exists(), "{}", gone.display());
+        }
+        let back = fs::read_to_string(parent.path().join("moved/file")).expect("put back");
+        assert_eq!(back, "whole");
+        for stays in [alive.path(), &by_hand, &link] {
             assert!(stays.exists(), "{}", stays.display());
         }
         let gone = alive.path().to_owned();

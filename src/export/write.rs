@@ -50,6 +50,7 @@ pub fn write(target: &Path, hosts: &[(String, Vec<Entry>)], replace: bool) -> Re
         }
         Err(error) => return Err(failed(target)(error)),
     };
+    staging_dir::sweep(&target);
     let old = occupied(&target, replace)?;
     let parent = target.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(failed(parent))?;
@@ -68,10 +69,7 @@ pub fn write(target: &Path, hosts: &[(String, Vec<Entry>)], replace: bool) -> Re
         }
     }
     put_file(&new.join(MARKER), 0o600, list.as_bytes()).map_err(failed(&target))?;
-    put_in_place(staging, &target, old).map_err(failed(&target))?;
-    // Not before there is a whole export in that place: until then theirs is the only one.
-    staging_dir::sweep(&target);
-    Ok(())
+    put_in_place(staging, &target, old).map_err(failed(&target))
 }
 
 /// Puts what was made aside in the place of the target, which is there already if it is `old`.
