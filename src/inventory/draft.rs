@@ -263,6 +263,10 @@ impl Draft {
 }
 
 impl Visit for Draft {
+    fn masks(&self) -> bool {
+        true
+    }
+
     fn section(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
         match tree.text(key).unwrap_or_default() {
             "version" => self.version(tree, value),

@@ -5,6 +5,7 @@ use super::raw::{OneOrMany, RawFindingRule, RawGroup, RawHost, RawPolicy, RawSet
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 /// The JSON Schema (draft 2020-12) of an inventory file.
 pub fn schema() -> Value {
@@ -39,6 +40,25 @@ pub fn schema() -> Value {
     });
     any_scalar_is_text(&mut schema);
     schema
+}
+
+/// The names of all fields, wherever they stand.
+pub fn field_names() -> HashSet<String> {
+    fn collect(value: &Value, names: &mut HashSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::Object(properties)) = fields.get("properties") {
+                    names.extend(properties.keys().cloned());
+                }
+                fields.values().for_each(|value| collect(value, names));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+            _ => {}
+        }
+    }
+    let mut names = HashSet::new();
+    collect(&schema(), &mut names);
+    names
 }
 
 /// A mapping with names as keys.

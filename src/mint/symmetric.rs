@@ -71,12 +71,7 @@ impl Wants<'_, '_> {
             let text = self.text_length(key);
             return Ok((kind, Make::Symmetric { id, kind, text }));
         }
-        let at = self
-            .request
-            .inventory
-            .keys
-            .iter()
-            .position(|declared| std::ptr::eq(declared, key));
+        let at = self.request.inventory.keys.position(key);
         let value = at
             .and_then(|at| self.request.given.keys.get(&at))
             .ok_or_else(|| Problem::new("", "its value was not given", "see where its 'value' comes from"))?;

@@ -178,7 +178,7 @@ impl Renumbering {
                     holders.keep(&mut inventory, more);
                 }
             }
-            inventory.keys[at].id = lines;
+            inventory.keys.set_id(at, lines);
             if let Some(more) = more {
                 inventory.keys.push(SymmetricKey {
                     id: more,

@@ -103,7 +103,7 @@ pub fn group_by_name(inventory: &Inventory, name: &str) -> Option<GroupId> {
 
 /// The declared key a host means by a key id: its own group's, else one declared for all.
 pub fn symmetric_key(inventory: &Inventory, group: Option<GroupId>, id: u32) -> Option<&SymmetricKey> {
-    let with_id = || inventory.keys.iter().filter(|key| key.id == id);
+    let with_id = || inventory.keys.with_id(id);
     with_id()
         .find(|key| key.group.is_some() && key.group == group)
         .or_else(|| with_id().find(|key| key.group.is_none()))

@@ -16,8 +16,8 @@ const CTIME: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]"
 );
 
-/// Larger files are refused unread: the largest real one, an MV authority with many clients, stays below 100 kB.
-pub const MAX_SIZE: usize = 1 << 20;
+/// Larger files are refused unread: the largest real one, a key file of 65 535 keys, has 3 MB.
+pub const MAX_SIZE: usize = 8 << 20;
 
 /// What follows the header.
 #[derive(Debug, Clone, PartialEq, Eq)]

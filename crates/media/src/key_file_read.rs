@@ -1,10 +1,11 @@
 //! What a line of a key file means to which daemon, and what a bad one costs it. Measured line by line.
 
 use serde::Serialize;
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 use super::{
-    Result, file,
+    Error, Result, file,
     key_file::{MAX_NTPD_BYTES, MAX_NTPD_TEXT, type_name},
     symmetric::{KeyType, Subnet, SymmetricKey, from_hex},
 };
@@ -21,6 +22,9 @@ pub enum Cost {
     /// The whole file: the daemon goes on without keys.
     File,
 }
+
+/// Lines that are wrong before a file counts as something else: each takes more memory than the line has.
+const MOST_PROBLEMS: usize = 10_000;
 
 /// Something wrong with a line of a key file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +53,7 @@ pub struct KeyFile {
 pub fn read(bytes: &[u8], daemon: Implementation) -> Result<KeyFile> {
     let text = file::text(bytes)?;
     let mut found = KeyFile::default();
+    let mut places: HashMap<u16, usize> = HashMap::new();
     for (number, line) in (1..).zip(text.split('\n')) {
         let problem = |what: String, cost| Problem {
             line: number,
@@ -61,8 +66,7 @@ pub fn read(bytes: &[u8], daemon: Implementation) -> Result<KeyFile> {
                 found
                     .problems
                     .extend(warning.map(|what| problem(what, Cost::Warning)));
-                let earlier = found.keys.iter().position(|(_, other)| other.id == key.id);
-                if let Some(earlier) = earlier {
+                if let Some(&earlier) = places.get(&key.id) {
                     let first_wins = matches!(daemon, Implementation::NtpOrg | Implementation::Openvms);
                     let taken = if first_wins { "first" } else { "last" };
                     found.problems.push(problem(
@@ -73,10 +77,16 @@ pub fn read(bytes: &[u8], daemon: Implementation) -> Result<KeyFile> {
                         found.keys[earlier] = (number, key);
                     }
                 } else {
+                    places.insert(key.id, found.keys.len());
                     found.keys.push((number, key));
                 }
             }
             Err((what, cost)) => found.problems.push(problem(what, cost)),
+        }
+        if found.problems.len() >= MOST_PROBLEMS {
+            return Err(Error::NotMedia(format!(
+                "{MOST_PROBLEMS} lines of it are wrong: this is no key file"
+            )));
         }
     }
     if found.problems.iter().any(|problem| problem.cost == Cost::File) {

@@ -6,10 +6,12 @@
 use super::names::Names;
 mod association;
 mod group;
+mod keys;
 mod settings;
 
 pub use association::*;
 pub use group::*;
+pub use keys::Keys;
 pub use settings::*;
 
 use crate::finding::{Place, SourceId, Step};
@@ -52,7 +54,7 @@ pub struct Inventory {
     /// Hosts by name.
     pub by_name: Names,
     /// Symmetric keys declared at the top level and in groups, in the order written.
-    pub keys: Vec<SymmetricKey>,
+    pub keys: Keys,
     /// What the inventory says about findings themselves.
     pub findings: Vec<FindingRule>,
     /// Policies the inventory demands of itself (`modern`, `fips`), with where each is demanded.

@@ -47,6 +47,44 @@ pub fn is_address(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%' | b'{' | b'}'))
 }
 
+/// Whether this may be a login name.
+pub fn is_login(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'@' | b'%');
+    !text.is_empty() && !text.starts_with('-') && text.bytes().all(fits)
+}
+
+/// Whether this may be a list of jump hosts: `[USER@]HOST[:PORT]` or `ssh://[USER@]HOST[:PORT]`, with commas between them.
+/// `ssh` hands them to a shell.
+pub fn is_jump(text: &str) -> bool {
+    text.split(',').all(|jump| {
+        let jump = jump.strip_prefix("ssh://").unwrap_or(jump);
+        let (user, place) = match jump.rsplit_once('@') {
+            Some((user, place)) => (Some(user), place),
+            None => (None, jump),
+        };
+        // An IPv6 address with a port stands in brackets.
+        let host = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) if port.is_empty() || is_port(port) => host,
+            Some(_) => return false,
+            None => place,
+        };
+        user.is_none_or(is_login) && is_address(host) && !host.contains(['{', '}'])
+    })
+}
+
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':')
+        .is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+/// Whether this may be a file of this machine that `ssh` is told of: it hands the name to a shell where there are jump hosts.
+pub fn is_ssh_file(text: &str) -> bool {
+    let fits = |c: char| {
+        c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '~' | '@' | '%' | ':' | ',' | '=')
+    };
+    !text.is_empty() && !text.starts_with('-') && text.chars().all(fits)
+}
+
 /// Whether this is an absolute path of a host: Unix, or a directory specification of OpenVMS.
 pub fn is_path(text: &str) -> bool {
     let openvms = text.contains('[') && text.contains(']') || text.contains('$') && text.contains(':');
@@ -98,5 +136,65 @@ mod tests {
         assert!(is_path("/etc/ntp") && is_path("SYS$SPECIFIC:[TCPIP$NTP]"));
         assert!(!is_path("etc/ntp") && !is_path("/etc/my ntp") && !is_path("/etc/\"x"));
         assert!(!is_line("a\nb"));
+    }
+
+    #[test]
+    fn words_for_ssh_hold_nothing_a_shell_would_act_on() {
+        for good in [
+            "gate",
+            "ops@gate.example:2222,inner",
+            "ssh://ops@gate:22",
+            "[2001:db8::1]:22",
+            "2001:db8::1",
+            "none",
+        ] {
+            assert!(is_jump(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a,",
+            "-oProxyCommand=x",
+            "a;b",
+            "a$(x)",
+            "a`x`",
+            "a|b",
+            "a b",
+            "u;x@gate",
+            "-u@gate",
+            "u@-gate",
+            "a,-b",
+            "ssh://-x",
+            "[::1]x",
+            "[-x]",
+            "a/b",
+            "a&b",
+            "a>b",
+            "a\nb",
+            "a'b",
+            "{host}",
+        ] {
+            assert!(!is_jump(bad), "{bad}");
+        }
+        assert!(
+            is_login("ops")
+                && is_login("a.b@corp")
+                && !is_login("-l")
+                && !is_login("a;b")
+                && !is_login("a$b")
+        );
+        assert!(is_ssh_file("~/.ssh/fleet_ed25519") && is_ssh_file("ssh/cfg-1"));
+        for bad in [
+            "-F",
+            "a b",
+            "$(x)",
+            "a;b",
+            "${HOME}/x",
+            "a'b",
+            "a\nb",
+            "a\u{202e}b",
+            "",
+        ] {
+            assert!(!is_ssh_file(bad), "{bad}");
+        }
     }
 }

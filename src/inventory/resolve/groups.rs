@@ -180,13 +180,17 @@ impl Resolver<'_> {
             self.problem(Finding::error("value-invalid", message).at(place, ""));
             return;
         };
-        let same = |key: &&SymmetricKey| {
-            key.id == number && (key.group == group || key.group.is_none() || group.is_none())
-        };
-        if let Some(first) = self.inventory.keys.iter().find(same) {
+        let same = |key: &&SymmetricKey| key.group == group || key.group.is_none() || group.is_none();
+        let first = self
+            .inventory
+            .keys
+            .with_id(number)
+            .find(same)
+            .map(|first| first.place.clone());
+        if let Some(first) = first {
             let finding = Finding::error("duplicate-key", format!("symmetric key {number} is given twice"))
                 .at(place, "given again here")
-                .at(first.place.clone(), "first given here")
+                .at(first, "first given here")
                 .help("a key file has room for one key per id: choose another id");
             self.problem(finding);
             return;

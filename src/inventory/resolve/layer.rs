@@ -21,9 +21,12 @@ type TextField = (
 );
 
 const PATH: &str = "an absolute path without blanks and quotes";
+/// What [`check::is_ssh_file`] takes.
+const SSH_FILE: &str = "a file name without blanks, quotes and characters a shell acts on, no dash in front";
+
 const WORD: &str = "one word that does not begin with a dash";
 
-const TEXTS: [TextField; 15] = [
+const TEXTS: [TextField; 17] = [
     (&["keysdir"], |raw| raw.keysdir.as_deref(), PATH, check::is_path),
     (&["conf"], |raw| raw.conf.as_deref(), PATH, check::is_path),
     (
@@ -68,20 +71,32 @@ const TEXTS: [TextField; 15] = [
     (
         &["ssh", "user"],
         |raw| raw.ssh.as_ref()?.user.as_deref(),
-        WORD,
-        check::is_word,
+        "a login name: letters, digits and `._+@%-`, no dash in front",
+        check::is_login,
     ),
     (
         &["ssh", "host"],
         |raw| raw.ssh.as_ref()?.host.as_deref(),
-        WORD,
-        check::is_word,
+        "a host name, address or alias: letters, digits and `.-_:%`, no dash in front",
+        check::is_address,
     ),
     (
         &["ssh", "proxy_jump"],
         |raw| raw.ssh.as_ref()?.proxy_jump.as_deref(),
-        WORD,
-        check::is_word,
+        "jump hosts as `[USER@]HOST[:PORT]`, with commas between them",
+        check::is_jump,
+    ),
+    (
+        &["ssh", "identity_file"],
+        |raw| raw.ssh.as_ref()?.identity_file.as_deref()?.to_str(),
+        SSH_FILE,
+        check::is_ssh_file,
+    ),
+    (
+        &["ssh", "config"],
+        |raw| raw.ssh.as_ref()?.config.as_deref()?.to_str(),
+        SSH_FILE,
+        check::is_ssh_file,
     ),
     (
         &["restart"],

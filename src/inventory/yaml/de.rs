@@ -31,10 +31,10 @@ pub fn mapping(tree: &Tree<'_>, id: NodeId) -> Result<(), Finding> {
         id,
         others: Others::None,
     };
-    match de.content() {
+    match de.peek() {
         Content::Mapping { .. } => Ok(()),
         _ if de.is_null() => Ok(()),
-        _ => finish(tree, id, Err(de.wrong("a mapping"))),
+        _ => finish(tree, id, Err(de.no_mapping())),
     }
 }
 
@@ -120,11 +120,17 @@ impl<'t, 'a> De<'t, 'a> {
     }
 
     fn content(&self) -> &'t Content<'a> {
+        self.tree.take(self.id);
+        self.peek()
+    }
+
+    /// The same, not taken: it may be shown to nobody.
+    fn peek(&self) -> &'t Content<'a> {
         &self.tree.node(self.tree.resolve(self.id)).content
     }
 
     fn is_null(&self) -> bool {
-        matches!(self.content(), Content::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null"))
+        matches!(self.peek(), Content::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null"))
     }
 
     fn found(&self) -> String {
@@ -135,6 +141,15 @@ impl<'t, 'a> De<'t, 'a> {
             Content::Sequence(_) => "a list".into(),
             Content::Mapping { .. } | Content::Alias(_) => "a mapping".into(),
         }
+    }
+
+    /// A scalar where many fields belong may be anything, a secret too: it is not quoted.
+    fn no_mapping(&self) -> Problem {
+        let found = match self.peek() {
+            Content::Scalar { .. } if !self.is_null() => "text".into(),
+            _ => self.found(),
+        };
+        Problem::new("wrong-type", format!("expected a mapping, found {found}")).at(self.span())
     }
 
     fn wrong(&self, expected: impl Display) -> Problem {
@@ -180,7 +195,7 @@ impl<'t, 'a> De<'t, 'a> {
         fields: Option<&'static [&'static str]>,
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        match self.content() {
+        match self.peek() {
             Content::Mapping { .. } => {
                 let map = Map {
                     entries: self.tree.entries(self.id),
@@ -198,7 +213,7 @@ impl<'t, 'a> De<'t, 'a> {
                     de: self,
                 })
                 .map_err(|problem| problem.at(self.span())),
-            _ => Err(self.wrong("a mapping")),
+            _ => Err(self.no_mapping()),
         }
     }
 
@@ -365,6 +380,8 @@ impl Map<'_, '_> {
         if fields.contains(&name) {
             return true;
         }
+        // Said by its name; what stands below it is shown to nobody.
+        tree.take(key);
         let others = match self.de.others {
             Others::All => return false,
             Others::These(others) => others,

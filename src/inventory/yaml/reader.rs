@@ -21,6 +21,10 @@ pub trait Visit {
     fn merged_host(&mut self, tree: &Tree<'_>, key: NodeId, value: NodeId) {
         self.host(tree, key, value);
     }
+    /// Whether what no field takes is wanted among the secrets.
+    fn masks(&self) -> bool {
+        false
+    }
 }
 
 /// What was found out about a file besides what the visitor saw.
@@ -41,11 +45,13 @@ pub fn walk(text: &str, source: SourceId, visitor: &mut dyn Visit) -> Walked {
         tree: Tree::new(source),
         read: 0,
     };
+    walk.tree.masks = visitor.masks();
     let fatal = walk.document(visitor).err().map(|finding| *finding);
+    let (problems, secrets) = walk.tree.into_secrets();
     Walked {
-        problems: walk.tree.problems.into_inner(),
+        problems,
         fatal,
-        secrets: walk.tree.secrets,
+        secrets,
     }
 }
 
@@ -110,6 +116,7 @@ impl<'a> Walk<'a> {
             }
             let key = self.tree.build(&mut self.events, event)?;
             let span = self.tree.node(key).span;
+            self.tree.take(key);
             let name = self.tree.text(key).unwrap_or_default().to_owned();
             if let Some(first) = seen.insert(name.as_str().into(), span) {
                 let source = self.tree.source;
@@ -140,6 +147,7 @@ impl<'a> Walk<'a> {
                 break;
             }
             let key = self.tree.build(&mut self.events, event)?;
+            self.tree.take(key);
             let event = self.next()?;
             let (start, value) = (event.1, self.tree.build(&mut self.events, event)?);
             if self.tree.is_merge_key(key) {

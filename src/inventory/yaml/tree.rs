@@ -5,7 +5,7 @@ use super::span::{Span, chars};
 use crate::finding::{Finding, Place, SourceId};
 use saphyr_parser::{Event, ScalarStyle};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -32,6 +32,10 @@ pub struct Node<'a> {
     weight: u32,
     /// Levels below it and itself, aliases followed.
     height: u8,
+    /// Where it stands, in characters.
+    at: (u32, u32),
+    /// A field that there is has taken it.
+    taken: Cell<bool>,
 }
 
 /// What a node is.
@@ -68,6 +72,8 @@ pub struct Tree<'a> {
     unknown: RefCell<HashSet<NodeId>>,
     /// Where literal passwords stand, in characters: no diagnostic may show them.
     pub secrets: Vec<Range<usize>>,
+    /// Scalars that no field takes (below misspelt fields, in `x-` sections, behind a mistake) count as secrets too.
+    pub masks: bool,
     /// Reading the value of a password.
     hiding: bool,
     nodes: Vec<Node<'a>>,
@@ -92,6 +98,7 @@ impl<'a> Tree<'a> {
             problems: RefCell::default(),
             unknown: RefCell::default(),
             secrets: Vec::new(),
+            masks: false,
             hiding: false,
             nodes: Vec::new(),
             items: Vec::new(),
@@ -110,6 +117,42 @@ impl<'a> Tree<'a> {
             Content::Alias(target) => target,
             _ => id,
         }
+    }
+
+    /// Says that a field takes this node: what it holds may be shown, unless the field is a secret's.
+    pub fn take(&self, id: NodeId) {
+        self.node(id).taken.set(true);
+        self.node(self.resolve(id)).taken.set(true);
+    }
+
+    /// Counts the scalars from `first` on that nobody took among the secrets.
+    fn hide_untaken(&mut self, first: usize) {
+        if !self.masks {
+            return;
+        }
+        for at in first..self.nodes.len() {
+            let node = &self.nodes[at];
+            let scalar = match node.content {
+                _ if node.taken.get() => continue,
+                Content::Alias(target) => &self.nodes[target.0 as usize],
+                _ => node,
+            };
+            match &scalar.content {
+                // A merge key is structure.
+                Content::Scalar { text, plain: true } if text == "<<" => {}
+                Content::Scalar { .. } => {
+                    let (from, to) = scalar.at;
+                    self.secrets.push(from as usize..to as usize);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// At the end of a file: where its secrets stand.
+    pub fn into_secrets(mut self) -> (Vec<Finding>, Vec<Range<usize>>) {
+        self.hide_untaken(0);
+        (self.problems.into_inner(), self.secrets)
     }
 
     /// The children of a sequence or mapping.
@@ -194,6 +237,7 @@ impl<'a> Tree<'a> {
     /// Forgets everything read since `mark`, unless an anchor in it may still be referred to.
     pub fn truncate(&mut self, mark: Mark) {
         if self.anchors.len() == mark.anchors {
+            self.hide_untaken(mark.nodes);
             self.nodes.truncate(mark.nodes);
             self.items.truncate(mark.items);
             // Their numbers are given out again.
@@ -227,7 +271,7 @@ impl<'a> Tree<'a> {
                 if self.hiding && !names_a_source(&text) {
                     self.secrets.push(chars(span));
                 }
-                let id = self.add(Content::Scalar { text, plain }, place, 1, 1);
+                let id = self.add(Content::Scalar { text, plain }, span, 1, 1);
                 self.anchor(anchor, id, span);
                 Ok(id)
             }
@@ -242,8 +286,8 @@ impl<'a> Tree<'a> {
                 if self.hiding && !matches!(self.node(target).content, Content::Mapping { .. }) {
                     self.secrets.push(at);
                 }
-                let Node { weight, height, .. } = *self.node(target);
-                Ok(self.add(Content::Alias(target), place, weight, height))
+                let (weight, height) = (self.node(target).weight, self.node(target).height);
+                Ok(self.add(Content::Alias(target), span, weight, height))
             }
             Event::SequenceStart(anchor, _) => self.collection(events, span, anchor, depth, false),
             Event::MappingStart(anchor, _) => self.collection(events, span, anchor, depth, true),
@@ -314,18 +358,23 @@ impl<'a> Tree<'a> {
         } else {
             Content::Sequence(items)
         };
-        let id = self.add(content, span, weight, height);
-        self.anchor(anchor, id, saphyr_parser::Span::new(start.start, end.end));
+        let whole = saphyr_parser::Span::new(start.start, end.end);
+        let id = self.add(content, whole, weight, height);
+        self.anchor(anchor, id, whole);
         Ok(id)
     }
 
-    fn add(&mut self, content: Content<'a>, span: Span, weight: u32, height: u8) -> NodeId {
+    fn add(&mut self, content: Content<'a>, span: saphyr_parser::Span, weight: u32, height: u8) -> NodeId {
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        let chars = chars(span);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.nodes.push(Node {
             content,
-            span,
+            span: Span::of(span),
             weight,
             height,
+            at: (count(chars.start), count(chars.end)),
+            taken: Cell::new(false),
         });
         id
     }

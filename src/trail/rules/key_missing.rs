@@ -63,7 +63,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
 }
 
 fn finding(inventory: &Inventory, id: u32, lacking: &str, entry: &HostEntry, place: Place) -> Finding {
-    let declared: Vec<_> = inventory.keys.iter().filter(|key| key.id == id).collect();
+    let declared: Vec<_> = inventory.keys.with_id(id).collect();
     let mut finding = RULE.found(if declared.is_empty() {
         format!("the symmetric key {id} is declared nowhere")
     } else {
