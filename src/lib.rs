@@ -43,6 +43,7 @@ pub use keytrail_keygen as keygen;
 pub use keytrail_media as media;
 pub use keytrail_ntpq as ntpq;
 pub use keytrail_vocabulary as vocabulary;
+pub use keytrail_vocabulary::foreign;
 
 /// How contents are named in the vault, in plans and on hosts.
 pub mod digest {

@@ -7,6 +7,7 @@ use super::reply::{Reply, moment, number};
 use super::stage::content;
 use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
 use crate::digest::Digest;
+use crate::foreign;
 use crate::plan::{Action, tell};
 use crate::remote::{Answer, Remote, Unreachable};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -177,9 +178,10 @@ pub(super) async fn activate<R: Remote>(
     });
     let output = match (host.talk(script, answer).await, within) {
         (Ok(output), _) => output,
-        (Err(why @ (Unreachable::Lost(_) | Unreachable::TimedOut(_))), Some(within))
-            if !kept.load(Ordering::SeqCst) =>
-        {
+        (
+            Err(why @ (Unreachable::Lost(_) | Unreachable::TimedOut(_) | Unreachable::TooMuch(_))),
+            Some(within),
+        ) if !kept.load(Ordering::SeqCst) => {
             return Err(PhaseError::Unheard { why, within });
         }
         (Err(why), _) => return Err(why.into()),
@@ -269,6 +271,6 @@ pub(super) fn restart_output(stdout: &[u8]) -> Result<Option<String>, String> {
 /// The exit status of a command on the host, and what it wrote.
 fn said(reply: &mut Reply<'_>, rest: &str) -> Result<(u8, String), String> {
     let (status, size) = rest.split_once(' ').ok_or("a command without a status")?;
-    let words = String::from_utf8_lossy(reply.bytes(number(size)?)?).into_owned();
-    Ok((number(status)?, words))
+    let words = String::from_utf8_lossy(reply.bytes(number(size)?)?);
+    Ok((number(status)?, foreign::lines(&words).into_owned()))
 }

@@ -5,7 +5,7 @@ use super::pool::{Cancel, Room, each};
 use super::progress::{Event, Progress};
 use super::{Connect, Phase, PhaseError};
 use crate::plan::Observed;
-use crate::remote::{Remote, Unreachable};
+use crate::remote::{Cause, Remote, Unreachable};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -202,20 +202,18 @@ impl<C: Connect> ConnectionPool<C> {
 /// Whether trying again may help and does no harm. What was sent may have been done, and switching is done once.
 fn may_pass(why: &Unreachable, phase: Phase) -> bool {
     match why {
-        Unreachable::Connect(said) => ![
-            "Permission denied",
-            "Too many authentication failures",
-            "Could not resolve",
-            "cannot run ssh",
-            "Bad configuration option",
-            "Bad owner or permissions",
-        ]
-        .iter()
-        .any(|lasting| said.contains(lasting)),
+        // In our own words.
+        Unreachable::Connect(said) => !["cannot run ssh", "the ssh configuration cannot be read"]
+            .iter()
+            .any(|lasting| said.starts_with(lasting)),
+        Unreachable::Refused { cause, .. } => !matches!(cause, Cause::Name | Cause::Login),
         Unreachable::Lost(_) => matches!(
             phase,
             Phase::Observe | Phase::Stage | Phase::Verify | Phase::Unlock
         ),
-        Unreachable::HostKey(_) | Unreachable::HostKeyChanged { .. } | Unreachable::TimedOut(_) => false,
+        Unreachable::HostKey(_)
+        | Unreachable::HostKeyChanged { .. }
+        | Unreachable::TooMuch(_)
+        | Unreachable::TimedOut(_) => false,
     }
 }

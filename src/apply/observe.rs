@@ -16,6 +16,11 @@ const TEXT: &str = concat!(
     include_str!("scripts/observe.sh")
 );
 
+/// Longest file that is read from a host: a key file of 65 535 keys has 3 MB.
+const MOST_BYTES: usize = 8 << 20;
+/// Most lines of a list: media of a host and links to them, the files of several generations among them.
+const MOST_FILES: usize = 20_000;
+
 /// What to look at on a host: all `ntpkey_*` of the keys directory, and these files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
@@ -49,6 +54,7 @@ fn facts(look: &Look) -> Result<Facts, PhaseError> {
     for (number, path) in (1..).zip(&look.show) {
         facts.set(format_args!("show{number}"), payload::path(path)?);
     }
+    facts.set("longest", &MOST_BYTES.to_string());
     let numeric = is_number(look.site.owner.as_ref()) || is_number(look.site.group.as_ref());
     facts.set("numeric", if numeric { "yes" } else { "" });
     Ok(facts)
@@ -103,7 +109,7 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             // No more answers than questions: every listed file is looked up among them.
             ("is", _) if asked.len() < look.show.len() => asked.push((rest, last)),
             ("content", _) => {
-                let content = Secret::new(reply.bytes(number(rest)?)?);
+                let content = content(&mut reply, last, rest)?;
                 observed.conf.insert(last.to_owned(), content);
             }
             ("clock", _) => observed.clock = moment(rest)?,
@@ -113,8 +119,14 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             ("kept", _) => {
                 observed.kept.insert(rest.to_owned());
             }
-            ("record", _) => observed.records.push(record(rest)?),
+            // As many as the script shows.
+            ("record", _) if observed.records.len() < 16 => observed.records.push(record(rest)?),
             ("list" | "numbers" | "digests", _) if rest.is_empty() => section = word,
+            (_, "list") if observed.files.len() + observed.links.len() >= MOST_FILES => {
+                return Err(format!(
+                    "there are more than {MOST_FILES} files in its keys directory"
+                ));
+            }
             (_, "list") => {
                 let listed = listed(line)?;
                 match listed.kind {
@@ -155,13 +167,8 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
                         .get_mut(&name)
                         .ok_or("a digest of a file not listed")?;
                     file.digest = hex.parse()?;
-                    if let Some((owner, group)) = owners.get(path) {
-                        if is_number(look.site.owner.as_ref()) {
-                            file.owner.clone_from(owner);
-                        }
-                        if is_number(look.site.group.as_ref()) {
-                            file.group.clone_from(group);
-                        }
+                    if let Some(owners) = owners.get(path) {
+                        by_number(file, &look.site, owners);
                     }
                 }
             }
@@ -171,6 +178,27 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
     observed.generation = observed.records.first().and_then(|record| record.after);
     check(&observed)?;
     Ok(observed)
+}
+
+/// A file's content, of as many bytes as said; never a part of it.
+fn content(reply: &mut Reply<'_>, path: &str, size: &str) -> Result<Secret, String> {
+    let size: usize = number(size)?;
+    if size > MOST_BYTES {
+        return Err(format!(
+            "{path} has {size} bytes, and at most {MOST_BYTES} are read"
+        ));
+    }
+    Ok(Secret::new(reply.bytes(size)?))
+}
+
+/// Where the inventory has numbers of owners, they are compared by number.
+fn by_number(file: &mut ObservedFile, site: &Site, (owner, group): &(String, String)) {
+    if is_number(site.owner.as_ref()) {
+        file.owner.clone_from(owner);
+    }
+    if is_number(site.group.as_ref()) {
+        file.group.clone_from(group);
+    }
 }
 
 /// `RUN BEFORE AFTER TIME`.

@@ -1,5 +1,6 @@
 //! What the phases have in common: names, exit statuses of their scripts, and what failures mean.
 
+use crate::foreign;
 use crate::remote::{Output, Unreachable};
 use serde::Serialize;
 use std::fmt;
@@ -129,7 +130,7 @@ pub(super) fn failure(output: &Output) -> PhaseError {
         } else {
             said.trim()
         };
-        let said: String = said.chars().take(500).collect();
+        let said: String = foreign::lines(said).chars().take(500).collect();
         return not_started(output.status, format!("{stderr}\n{said}").trim().to_owned());
     };
     // The cause in the tool's own words belongs beside ours: "cannot write to /etc/ntp/crypto: Read-only file system".

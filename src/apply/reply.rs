@@ -1,5 +1,7 @@
 //! Reading what a script answers: lines from `keytrail-reply 1` to `end`, with counted bytes in between.
 
+use crate::foreign;
+
 /// A position in an answer.
 pub(super) struct Reply<'a> {
     rest: &'a [u8],
@@ -9,22 +11,32 @@ impl<'a> Reply<'a> {
     /// Finds the beginning: shell start-up files may have written before it.
     pub(super) fn open(stdout: &'a [u8]) -> Result<Self, String> {
         let mut reply = Self { rest: stdout };
-        while let Ok(line) = reply.line() {
-            if line == "keytrail-reply 1" {
+        while let Ok(line) = reply.raw() {
+            if line == b"keytrail-reply 1" {
                 return Ok(reply);
             }
         }
         Err("it has no beginning".into())
     }
 
-    /// The next line. `Err`: the answer was cut off.
+    /// The next line. `Err`: the answer was cut off, or it is no text that can be shown.
     pub(super) fn line(&mut self) -> Result<&'a str, String> {
+        let line = std::str::from_utf8(self.raw()?).map_err(|_| "a line is not UTF-8")?;
+        // Names and words of a host are shown and recorded; none of ours holds such a character.
+        if line.contains(|c| foreign::is_hidden(c) && c != '\t') {
+            let line = foreign::short(line, 200);
+            return Err(format!("there are control or invisible characters in '{line}'"));
+        }
+        Ok(line)
+    }
+
+    fn raw(&mut self) -> Result<&'a [u8], String> {
         let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') else {
             return Err("it was cut off".into());
         };
         let (line, rest) = self.rest.split_at(end);
         self.rest = &rest[1..];
-        std::str::from_utf8(line).map_err(|_| "a line is not UTF-8".into())
+        Ok(line)
     }
 
     /// The next `count` bytes and the line break after them.
@@ -67,6 +79,10 @@ mod tests {
         assert_eq!(reply.line().unwrap(), "end");
         assert!(reply.line().is_err());
         assert!(Reply::open(b"Welcome!\nkeytrail-reply").is_err());
+        let greeted = b"\x1b[31mWelcome\xff\nkeytrail-reply 1\nname \xe2\x80\xae\nend\n";
+        let mut reply = Reply::open(greeted).unwrap();
+        let why = reply.line().unwrap_err();
+        assert!(why.ends_with("'name \\u{202e}'"), "{why}");
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Console {
                 }
                 if let Some(why) = failed {
                     // A terminal that went away is no reason to stop.
-                    let _ = bars.all.println(tame(&format!("{part}: {why}")));
+                    let _ = bars.all.println(tame(&format!("{part}: {why}"), false));
                 }
                 bars.total.inc(1);
             }
@@ -146,7 +146,7 @@ impl Console {
             State::Silent if weight == Weight::Note => {}
             State::Silent | State::Lines(_) => say(text),
             State::Bars(bars) => {
-                let _ = bars.all.println(tame(text));
+                let _ = bars.all.println(tame(text, false));
             }
         }
     }
@@ -230,5 +230,5 @@ fn doing(phase: Phase) -> &'static str {
 
 fn say(text: &str) {
     // A closed standard error is nothing to die of.
-    let _ = writeln!(std::io::stderr().lock(), "{}", tame(text));
+    let _ = writeln!(std::io::stderr().lock(), "{}", tame(text, false));
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Color, Format};
 use crate::cli::exit::Failure;
-use crate::ntpconf::printable;
+use crate::foreign::{self, escape, is_hidden};
 use crate::ops::Error;
 use crate::report::Screen;
 use std::borrow::Cow;
@@ -76,22 +76,12 @@ impl Ui {
 
     /// Text for people, as [`tame`] leaves it.
     pub fn text(&mut self, text: &str) -> Result<(), Failure> {
-        self.bytes(tame(text).as_bytes())
+        self.bytes(tame(text, self.stdout_color).as_bytes())
     }
 
     /// Data for programs, in the form asked for.
     pub fn value(&mut self, value: &impl serde::Serialize, form: Format) -> Result<(), Failure> {
-        let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
-        match form {
-            Format::Yaml => {
-                let text = serde_yaml::to_string(value).map_err(|error| cannot(&error))?;
-                self.bytes(text.as_bytes())
-            }
-            Format::Json | Format::Text => {
-                let text = serde_json::to_string_pretty(value).map_err(|error| cannot(&error))?;
-                self.bytes(format!("{text}\n").as_bytes())
-            }
-        }
+        self.bytes(document(value, form)?.as_bytes())
     }
 
     /// Data, as it is.
@@ -126,20 +116,46 @@ impl Ui {
     }
 
     /// Text on standard error, whatever was asked.
-    #[expect(
-        clippy::unused_self,
-        reason = "nobody should write without having been given the output"
-    )]
     pub fn stderr(&self, text: &str) {
         // A closed standard error is nothing to die of.
-        let _ = writeln!(std::io::stderr().lock(), "{}", tame(text));
+        let _ = writeln!(std::io::stderr().lock(), "{}", tame(text, self.stderr_color));
     }
 }
 
-/// Text in which nothing steers a terminal but colours: hosts, files of others and journals have their words in it, and
-/// those could move the cursor, clear the screen, or set the title. Other control characters are shown as `\x1b`.
-pub fn tame(text: &str) -> Cow<'_, str> {
-    let wild = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+/// A value for programs, serialized, without a character in it that a terminal would obey or hide.
+pub fn document(value: &impl serde::Serialize, form: Format) -> Result<String, Failure> {
+    let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
+    if let Format::Json | Format::Text = form {
+        let text = serde_json::to_string_pretty(value).map_err(|error| cannot(&error))?;
+        return Ok(foreign::json(&text).into_owned() + "\n");
+    }
+    let mut value = serde_json::to_value(value).map_err(|error| cannot(&error))?;
+    spell_out(&mut value);
+    serde_yaml::to_string(&value).map_err(|error| cannot(&error))
+}
+
+/// YAML would show hidden characters as they are.
+fn spell_out(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = foreign::lines(text).into_owned(),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(spell_out),
+        serde_json::Value::Object(fields) => {
+            let wild = |key: &String| key.contains(is_hidden);
+            for key in fields.keys().filter(|key| wild(key)).cloned().collect::<Vec<_>>() {
+                if let Some(value) = fields.remove(&key) {
+                    fields.insert(foreign::line(&key).into_owned(), value);
+                }
+            }
+            fields.values_mut().for_each(spell_out);
+        }
+        _ => {}
+    }
+}
+
+/// Text in which nothing steers a terminal but the colours that reports use, and these only with `color`: hosts, files of
+/// others and journals have their words in it. Every other hidden character is shown as `\x1b`.
+pub fn tame(text: &str, color: bool) -> Cow<'_, str> {
+    let wild = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t');
     if !text.contains(wild) {
         return Cow::Borrowed(text);
     }
@@ -148,24 +164,37 @@ pub fn tame(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find(wild) {
         let (before, from) = rest.split_at(at);
         tamed.push_str(before);
-        let length = colour(from).unwrap_or_else(|| from.chars().next().map_or(0, char::len_utf8));
-        let (steering, after) = from.split_at(length);
-        if steering.ends_with('m') {
-            tamed.push_str(steering);
+        if let Some(length) = colour(from).filter(|_| color) {
+            tamed.push_str(&from[..length]);
+            rest = &from[length..];
         } else {
-            tamed.push_str(&printable(steering));
+            let mut after = from.chars();
+            tamed.extend(after.next().map(escape));
+            rest = after.as_str();
         }
-        rest = after;
     }
     tamed.push_str(rest);
     Cow::Owned(tamed)
 }
 
-/// How long the order to change colours is that `text` begins with.
+/// How long the order to change colours is that `text` begins with: one that makes nothing invisible.
 fn colour(text: &str) -> Option<usize> {
     let order = text.strip_prefix("\u{1b}[")?;
     let end = order.find(|c: char| !c.is_ascii_digit() && c != ';')?;
-    order[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
+    let (parts, rest) = order.split_at(end);
+    let mut parts = parts.split(';').map(|part| part.parse().unwrap_or(0_u16));
+    while let Some(part) = parts.next() {
+        let seen = match part {
+            // Bold, dim, italic, underlined, and their ends; colours of text, but black, and their end.
+            0..=4 | 21..=24 | 31..=37 | 39 | 91..=97 => true,
+            38 => parts.next() == Some(5) && matches!(parts.next(), Some(1..=15)),
+            _ => false,
+        };
+        if !seen {
+            return None;
+        }
+    }
+    rest.starts_with('m').then_some("\u{1b}[".len() + end + 1)
 }
 
 /// The width of a terminal. `None`: it is none, or does not know.
@@ -184,9 +213,10 @@ mod tests {
             "",
             "plain\n\ttext é\n",
             "\u{1b}[1;31merror\u{1b}[0m\n",
+            "\u{1b}[38;5;9mred\u{1b}[39m",
             "\u{1b}[m",
         ] {
-            assert_eq!(tame(same), same);
+            assert_eq!(tame(same, true), same);
         }
         for (wild, tamed) in [
             ("a\u{1b}[2Jb\u{1b}[31mc", "a\\x1b[2Jb\u{1b}[31mc"),
@@ -197,8 +227,26 @@ mod tests {
                 "once\\x0dtwice\\x08\\x9b2J\\x1b",
             ),
             ("\u{1b}[1;3", "\\x1b[1;3"),
+            ("\u{1b}[8mhidden\u{1b}[1;8m", "\\x1b[8mhidden\\x1b[1;8m"),
+            ("\u{1b}[30;40m\u{1b}[38;5;16m", "\\x1b[30;40m\\x1b[38;5;16m"),
+            ("a\u{202e}b\u{2066}c\u{200b}", "a\\u{202e}b\\u{2066}c\\u{200b}"),
         ] {
-            assert_eq!(tame(wild), tamed);
+            assert_eq!(tame(wild, true), tamed);
         }
+        assert_eq!(tame("\u{1b}[31mred", false), "\\x1b[31mred");
+    }
+
+    #[test]
+    fn documents_hold_nothing_a_terminal_obeys() {
+        let value = serde_json::json!({ "a\u{202e}": ["\u{9b}2J\u{7f}\u{2066}", "one\ntwo"] });
+        let json = document(&value, Format::Json).expect("plain");
+        let yaml = document(&value, Format::Yaml).expect("plain");
+        for text in [&json, &yaml] {
+            assert!(!text.contains(|c| is_hidden(c) && c != '\n'), "{text}");
+        }
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&json).expect("JSON"),
+            value
+        );
     }
 }

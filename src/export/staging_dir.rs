@@ -147,7 +147,9 @@ mod tests {
             .keep();
         fs::create_dir_all(others.join("new/h/etc")).expect("made");
         // Killed between the two renames: the former export is nowhere else.
-        let moved = StagingDir::new(&parent.path().join("moved")).expect("made").keep();
+        let moved = StagingDir::new(&parent.path().join("moved"))
+            .expect("made")
+            .keep();
         fs::create_dir(moved.join("before")).expect("made");
         fs::write(moved.join("before/file"), "whole").expect("written");
         let by_hand = parent.path().join(".keytrail-export-out-mine");

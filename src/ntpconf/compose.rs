@@ -51,6 +51,14 @@ pub struct Composed {
     pub conflicts: Vec<Conflict>,
 }
 
+/// Most lines of a configuration file: each takes memory many times its size.
+pub const MOST_LINES: usize = 20_000;
+
+/// Whether a file of a host has more lines than are read.
+pub fn is_too_long(content: &[u8]) -> bool {
+    content.split(|&byte| byte == b'\n').nth(MOST_LINES + 1).is_some()
+}
+
 /// Puts a host's lines into its files. `existing`: the daemon's configuration file, if there is one.
 pub fn compose(
     host: &str,
@@ -71,6 +79,13 @@ pub fn compose(
         file: path.clone(),
         why,
     };
+    if is_too_long(found) {
+        return Err(ConfError::TooLong {
+            host: host.to_owned(),
+            file: path.clone(),
+            most: MOST_LINES,
+        });
+    }
     let before = block::find(found).map_err(failed)?;
     let include = settings.conf_mode == ConfMode::Include;
     let inside = if include {

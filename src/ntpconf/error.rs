@@ -54,9 +54,40 @@ pub enum ConfError {
         /// The file on the host.
         file: String,
     },
+    /// The host's file is longer than any that a person has written.
+    #[error("host {host}: {file} has more than {most} lines\n  = help: look at the file on the host")]
+    TooLong {
+        /// Host name.
+        host: String,
+        /// The file on the host.
+        file: String,
+        /// How many lines are read.
+        most: usize,
+    },
     /// A template is wrong.
     #[error("{0}")]
     Template(Box<TemplateError>),
+}
+
+impl ConfError {
+    /// What is wrong, and what to do, where it is the host's own files that are: no other host has a part in that.
+    pub fn of_its_files(&self) -> Option<(String, &'static str)> {
+        match self {
+            Self::Markers { file, why, .. } => Some((
+                format!("{file}: {why}"),
+                "repair the markers by hand, or remove both marker lines and what stands between them; then plan again",
+            )),
+            Self::Unread { file, .. } => Some((
+                format!("{file} is there but its content was not read, so nothing can be put into it"),
+                "look at the host again",
+            )),
+            Self::TooLong { file, most, .. } => Some((
+                format!("{file} has more than {most} lines"),
+                "look at the file on the host",
+            )),
+            Self::Value { .. } | Self::Unsupported { .. } | Self::Template(_) => None,
+        }
+    }
 }
 
 /// A template that cannot be read or rendered, with the place in it.

@@ -18,7 +18,7 @@ pub mod spell;
 mod tags;
 mod template;
 
-pub use compose::{Composed, ConfFile, Existing, compose};
+pub use compose::{Composed, ConfFile, Existing, MOST_LINES, compose, is_too_long};
 pub use conflict::Conflict;
 pub use context::{Association, Context, Crypto, Keys};
 pub use error::{ConfError, TemplateError};

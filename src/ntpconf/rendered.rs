@@ -4,7 +4,6 @@
 //! place afterwards; so the secret spans are known exactly and nothing has to be searched for in text.
 
 use crate::secret::Secret;
-use std::fmt::Write as _;
 
 /// What stands for a secret wherever it would be shown.
 pub const REDACTED: &str = "[redacted]";
@@ -142,17 +141,9 @@ impl std::fmt::Debug for Rendered {
     }
 }
 
-/// Text for showing: control characters, which could steer a terminal, as `\x1b`.
+/// A line for showing ([`crate::foreign::line`]).
 pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' {
-            let _ = write!(shown, "\\x{:02x}", u32::from(c));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+    crate::foreign::line(text).into_owned()
 }
 
 #[cfg(test)]

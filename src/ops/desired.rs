@@ -1,10 +1,10 @@
 //! What hosts should look like, from what was minted for them.
 
-use crate::apply::Site;
+use crate::apply::{PhaseError, Site};
 use crate::digest::Digest;
 use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
 use crate::mint::{State, symmetric_owner};
-use crate::ntpconf;
+use crate::ntpconf::{self, ConfError};
 use crate::ops::session::Session;
 use crate::plan::tell::Control;
 use crate::plan::{self, DesiredHost, HostInput, Observed};
@@ -51,18 +51,51 @@ pub(crate) fn control(inventory: &Inventory, state: &State, entry: &HostEntry) -
     Some(Control { id, kind, key })
 }
 
+/// Why there is no plan for a host.
+pub(crate) enum Unplanned {
+    /// Its own files do not allow it: that is its failure, and no other host's.
+    Host(PhaseError),
+    /// What the inventory says cannot be written.
+    Inventory(Vec<String>),
+}
+
+impl Unplanned {
+    fn of(errors: &[ConfError]) -> Self {
+        let inventory = errors.iter().filter(|error| error.of_its_files().is_none());
+        let inventory: Vec<String> = inventory.map(ToString::to_string).collect();
+        if !inventory.is_empty() {
+            return Self::Inventory(inventory);
+        }
+        let found: Vec<_> = errors.iter().filter_map(ConfError::of_its_files).collect();
+        let messages: Vec<&str> = found.iter().map(|(message, _)| &**message).collect();
+        Self::Host(PhaseError::Failed {
+            message: messages.join("; "),
+            help: found.first().map(|(_, help)| (*help).to_owned()),
+            stderr: String::new(),
+        })
+    }
+
+    /// Everything that is wrong, where no host was looked at.
+    pub(crate) fn words(self) -> Vec<String> {
+        match self {
+            Self::Host(error) => vec![error.to_string()],
+            Self::Inventory(words) => words,
+        }
+    }
+}
+
 /// What a host should look like, given what stands there; all problems of the host.
 pub(crate) fn desired(
     session: &Session,
     shared: &ntpconf::ConfContext<'_>,
     host: HostId,
     observed: &Observed,
-) -> Result<DesiredHost, Vec<String>> {
+) -> Result<DesiredHost, Unplanned> {
     let name = &*session.inventory().host(host).name;
     let needs = session.analysis().needs(host);
     let value = |owner: &str| session.state().symmetric.get(owner);
-    let key_file =
-        plan::key_file(session.inventory(), host, needs, &value).map_err(|error| vec![error.to_string()])?;
+    let key_file = plan::key_file(session.inventory(), host, needs, &value)
+        .map_err(|error| Unplanned::Inventory(vec![error.to_string()]))?;
     // A private certificate's key is the trusted host's own file, encrypted with its password.
     let owner = needs
         .private_certificate_of
@@ -77,8 +110,8 @@ pub(crate) fn desired(
         password: session.state().passwords.get(owner),
         key_file: key_file.as_ref(),
     };
-    let mut made: DesiredHost = plan::desired(&input, session.templates(), observed)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let mut made: DesiredHost =
+        plan::desired(&input, session.templates(), observed).map_err(|errors| Unplanned::of(&errors))?;
     made.once_held(
         &session.inventory().entry(host).settings.keysdir,
         session.state().snapshot.ever(name),

@@ -75,7 +75,7 @@ impl Session {
             let made = match desired(self, &shared, host, &Observed::default()) {
                 Ok(made) => made,
                 Err(whys) => {
-                    problems.extend(whys);
+                    problems.extend(whys.words());
                     continue;
                 }
             };
@@ -183,7 +183,7 @@ impl Session {
         }
         let cannot = |whys: Vec<String>| Error::new("there is nothing to mail").whys(whys);
         let shared = ntpconf::ConfContext::new(self.inventory());
-        let made = desired(self, &shared, host, &Observed::default()).map_err(cannot)?;
+        let made = desired(self, &shared, host, &Observed::default()).map_err(|whys| cannot(whys.words()))?;
         let text = self
             .with_contents(|content| export::mail(&made, content))
             .map_err(|errors| cannot(errors.iter().map(ToString::to_string).collect()))?;

@@ -7,7 +7,7 @@ use crate::inventory::HostId;
 use crate::ntpconf;
 use crate::ops::belonging::{self, Belonging};
 use crate::ops::connections::{Connections, connections};
-use crate::ops::desired::{artifacts, as_root, desired, site};
+use crate::ops::desired::{Unplanned, artifacts, as_root, desired, site};
 use crate::ops::error::{Error, Result};
 use crate::ops::notice::{Hosts, Notice};
 use crate::ops::rollout::Task;
@@ -51,7 +51,7 @@ pub(crate) async fn plan(
 ) -> Result<Planned> {
     let (seen, mut missed) = observe(session, task, connections, cancel).await?;
     let shared = ntpconf::ConfContext::new(session.inventory());
-    let wanted: Vec<Result<(HostPlan, DesiredHost), Vec<String>>> = seen
+    let wanted: Vec<Result<(HostPlan, DesiredHost), Unplanned>> = seen
         .par_iter()
         .map(|(host, observed)| host_plan(session, task, &shared, *host, observed))
         .collect();
@@ -59,7 +59,7 @@ pub(crate) async fn plan(
     let mut plans = Vec::with_capacity(wanted.len());
     let mut problems = Vec::new();
     let mut contents = HashMap::new();
-    for ((_, observed), wanted) in seen.iter().zip(wanted) {
+    for ((host, observed), wanted) in seen.iter().zip(wanted) {
         match wanted {
             Ok((plan, desired)) => {
                 let brought = applied
@@ -74,7 +74,10 @@ pub(crate) async fn plan(
                     plans.push(plan);
                 }
             }
-            Err(whys) => problems.extend(whys),
+            Err(Unplanned::Host(error)) => {
+                missed.push((session.inventory().host(*host).name.to_string(), error));
+            }
+            Err(Unplanned::Inventory(whys)) => problems.extend(whys),
         }
     }
     if !problems.is_empty() {
@@ -248,7 +251,7 @@ fn host_plan(
     shared: &ntpconf::ConfContext<'_>,
     host: HostId,
     observed: &Observed,
-) -> Result<(HostPlan, DesiredHost), Vec<String>> {
+) -> Result<(HostPlan, DesiredHost), Unplanned> {
     let mut desired = desired(session, shared, host, observed)?;
     let restarted = task.care.restart.contains(&host);
     let entry = session.inventory().entry(host);

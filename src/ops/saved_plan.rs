@@ -98,9 +98,10 @@ pub fn write(path: &Path, plan: &Saved<'_>) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::new(format!("cannot write the plan to {}", path.display())).because(&error)
     };
-    let mut text = serde_json::to_vec_pretty(plan).map_err(|error| failed(error.into()))?;
-    text.push(b'\n');
-    atomic_file::replace(path, atomic_file::Mode::Private, &text).map_err(failed)
+    let mut text = serde_json::to_string_pretty(plan).map_err(|error| failed(error.into()))?;
+    text.push('\n');
+    let text = crate::foreign::json(&text);
+    atomic_file::replace(path, atomic_file::Mode::Private, text.as_bytes()).map_err(failed)
 }
 
 /// Reads a plan back.

@@ -13,6 +13,9 @@ pub fn diff(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
         lines.iter().map(|line| line.bytes.expose()).collect()
     }
     let (old_bytes, new_bytes) = (bytes(old), bytes(new));
+    if let Some(lines) = too_far_apart(&old_bytes, &new_bytes) {
+        return lines;
+    }
     let ops = capture_diff_slices(Algorithm::Myers, &old_bytes, &new_bytes);
     let mut lines = Vec::new();
     let mut shown_to = 0;
@@ -28,6 +31,30 @@ pub fn diff(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
         skip(&mut lines, old.len() - shown_to);
     }
     lines
+}
+
+/// In place of a diff that would take a time that grows with the square of what a host holds: how many lines differ.
+fn too_far_apart(old: &[&[u8]], new: &[&[u8]]) -> Option<Vec<DiffLine>> {
+    const MOST: usize = 4000;
+    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old_rest, new_rest) = (&old[same..], &new[same..]);
+    let tail = old_rest
+        .iter()
+        .rev()
+        .zip(new_rest.iter().rev())
+        .take_while(|(old, new)| old == new)
+        .count();
+    let (gone, added) = (old_rest.len() - tail, new_rest.len() - tail);
+    (gone + added > MOST).then(|| {
+        let mut lines = Vec::new();
+        skip(&mut lines, same);
+        lines.push(DiffLine {
+            op: DiffOp::Skip,
+            text: format!("{gone} lines replaced by {added}"),
+        });
+        skip(&mut lines, tail);
+        lines
+    })
 }
 
 fn skip(lines: &mut Vec<DiffLine>, count: usize) {

@@ -144,9 +144,14 @@ fn conf_lines(path: &str, observed: &Observed, lines: &ConfLines) -> Vec<super::
     let Some(new) = lines.get(path) else {
         return Vec::new();
     };
-    let old = observed
-        .conf
-        .get(path)
+    let content = observed.conf.get(path);
+    if content.is_some_and(|content| ntpconf::is_too_long(content.expose())) {
+        return vec![super::DiffLine {
+            op: super::DiffOp::Skip,
+            text: "too many lines to compare: the file is replaced".to_owned(),
+        }];
+    }
+    let old = content
         .map(|content| ntpconf::foreign_lines(content.expose()))
         .unwrap_or_default();
     conf_diff::diff(&old, new)

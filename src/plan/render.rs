@@ -1,6 +1,7 @@
 //! A plan as text: one block per host, hosts of a range that change alike folded into one, the summary last.
 
 use super::{Action, DiffOp, HostPlan, Plan, Summary};
+use crate::foreign::is_hidden;
 use crate::ntpconf::printable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -36,7 +37,7 @@ pub fn text(plan: &Plan) -> String {
     out.push_str(&summary(&plan.summary));
     out.push('\n');
     // Targets of links are what somebody on a host has made them, and a stored plan may come from anywhere.
-    if out.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+    if out.contains(|c: char| is_hidden(c) && !matches!(c, '\n' | '\t')) {
         out = out.split('\n').map(printable).collect::<Vec<_>>().join("\n");
     }
     out

@@ -1,38 +1,34 @@
-//! What `ssh` says when a host presents another key than the known one, in one sentence and one advice.
+//! What to say when a host presents another key than the known one: in words of the inventory, the ssh configuration and
+//! known_hosts files alone.
 
-use super::Unreachable;
+use super::known_hosts::forget;
+use super::{HostKeys, Unreachable, Verdict};
 
-/// That another key is known, from ssh's many lines about it; of a jump host where that is the one.
-pub(super) fn changed(log: &str) -> Option<Unreachable> {
-    if !log.contains("HOST IDENTIFICATION HAS CHANGED") {
+/// That another key is known, or that this one is revoked. `None`: neither is so.
+pub(super) fn changed(keys: &HostKeys) -> Option<Unreachable> {
+    let Verdict::Changed { place, revoked } = &keys.verdict else {
         return None;
+    };
+    let presented: Vec<String> = keys
+        .keys
+        .iter()
+        .map(|key| format!("{} {}", key.kind, key.fingerprint))
+        .collect();
+    let presented = presented.join(", ");
+    let name = &keys.name;
+    if *revoked {
+        return Some(Unreachable::HostKeyChanged {
+            why: format!("it presents {presented}, which {place} revokes"),
+            help: "whoever answers holds a key that must not be trusted any more: give the host new keys on its console"
+                .into(),
+        });
     }
-    let word = |before: &str, after: &str| {
-        log.lines()
-            .find_map(|line| Some(line.trim().split_once(before)?.1.split_once(after)?.0.to_owned()))
-    };
-    let name = word("Host key for ", " has changed");
-    let kind = word("fingerprint for the ", " key sent").unwrap_or_else(|| "another".to_owned());
-    let presented = log
-        .lines()
-        .map(|line| line.trim().trim_end_matches('.'))
-        .find(|line| line.starts_with("SHA256:"));
-    let offending = log
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Offending ")?.split_once(" key in "));
-    let (known, file) = match offending.map(|(_, place)| (place, place.rsplit_once(':'))) {
-        Some((place, Some((file, _)))) => (place, file),
-        _ => ("known_hosts", "~/.ssh/known_hosts"),
-    };
-    let name = name.unwrap_or_else(|| "NAME".to_owned());
     Some(Unreachable::HostKeyChanged {
-        why: format!(
-            "it presents the {kind} key{}, and {known} has another one for {name}",
-            presented.map_or(String::new(), |key| format!(" {key}"))
-        ),
+        why: format!("it presents {presented}, and {place} has another one for {name}"),
         help: format!(
             "somebody may be in between, or the host was installed anew: compare with `ssh-keygen -lf` on the host's console; \
-             only if it is the host's own: ssh-keygen -R '{name}' -f '{file}', then keytrail hostkeys --add"
+             only if it is the host's own: {}, then keytrail hostkeys --add",
+            forget(name, place)
         ),
     })
 }
@@ -40,31 +36,51 @@ pub(super) fn changed(log: &str) -> Option<Unreachable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::PresentedKey;
+
+    fn keys(name: &str, place: &str, revoked: bool) -> HostKeys {
+        HostKeys {
+            name: name.into(),
+            file: "/h/known_hosts".into(),
+            verdict: Verdict::Changed {
+                place: place.into(),
+                revoked,
+            },
+            keys: vec![PresentedKey {
+                kind: "ssh-ed25519".into(),
+                fingerprint: "SHA256:abc+/1".into(),
+                line: None,
+            }],
+        }
+    }
 
     #[test]
     fn says_which_key_where_and_how_to_forget_the_old() {
-        let said = "@@@@@@@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@@@@@@@\r\n\
-                       IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\n\
-                       The fingerprint for the ED25519 key sent by the remote host is\r\nSHA256:abc+/1.\r\n\
-                       Please contact your system administrator.\r\n\
-                       Offending RSA key in /h/known_hosts:3\r\n\
-                       Host key for [127.0.0.1]:2222 has changed and you have requested strict checking.\r\n\
-                       Host key verification failed.\r\n";
-        let refused = changed(said).expect("told");
+        let refused = changed(&keys("[127.0.0.1]:2222", "/h/known_hosts:3", false)).expect("told");
         assert_eq!(
             refused.to_string(),
-            "its SSH host key has changed: it presents the ED25519 key SHA256:abc+/1, and /h/known_hosts:3 has another one for \
+            "its SSH host key has changed: it presents ssh-ed25519 SHA256:abc+/1, and /h/known_hosts:3 has another one for \
              [127.0.0.1]:2222"
         );
         assert!(refused.help().contains("console"));
         assert!(
             refused
                 .help()
-                .contains("ssh-keygen -R '[127.0.0.1]:2222' -f '/h/known_hosts'")
+                .contains("ssh-keygen -R '[127.0.0.1]:2222' -f '/h/known_hosts',")
         );
-        // What it says may be cut short.
-        let refused = changed("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!").expect("told");
-        assert!(refused.help().contains("ssh-keygen -R 'NAME'"));
-        assert_eq!(changed("Host key verification failed."), None);
+        let refused = changed(&keys("h1", "/h/known_hosts:3", true)).expect("told");
+        assert!(!refused.help().contains("ssh-keygen -R"));
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        let refused = changed(&keys("h1'; curl x | sh; '", "/h/it's:3", false)).expect("told");
+        assert!(
+            refused
+                .help()
+                .contains(r"ssh-keygen -R 'h1'\''; curl x | sh; '\''' -f '/h/it'\''s'"),
+            "{}",
+            refused.help()
+        );
     }
 }

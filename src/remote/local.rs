@@ -50,6 +50,7 @@ impl Remote for LocalHost {
             .await
             .map_err(|broken| match broken {
                 Broken::TimedOut => Unreachable::TimedOut(limit),
+                Broken::TooMuch(most) => Unreachable::TooMuch(most),
                 Broken::Io(err) => lost(err),
             })?;
         // A shell that stands ends when nothing more can come.

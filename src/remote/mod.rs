@@ -9,6 +9,7 @@ pub mod bootstrap;
 mod changed_key;
 mod control;
 pub mod fake;
+mod heard;
 mod host_keys;
 pub mod known_hosts;
 mod local;
@@ -93,6 +94,17 @@ pub enum Unreachable {
         /// What to do now, with the command.
         help: String,
     },
+    /// No connection came about over SSH.
+    #[error("cannot connect: {cause}{}", told(said))]
+    Refused {
+        /// Found out by looking, never by what the peer says.
+        cause: Cause,
+        /// What ssh, the jump hosts and the peer said: for people, on one line.
+        said: String,
+    },
+    /// It sent more than any answer has; the connection was ended.
+    #[error("it sent more than {} MiB, and was cut off", .0 >> 20)]
+    TooMuch(usize),
     /// The connection was lost while the script ran; what it did is not known.
     #[error("connection lost: {0}")]
     Lost(String),
@@ -101,11 +113,68 @@ pub enum Unreachable {
     TimedOut(Duration),
 }
 
+fn told(said: &str) -> String {
+    match said {
+        "" => String::new(),
+        said => format!(" (ssh: {said})"),
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// No such name.
+    #[error("its name is not known here")]
+    Name,
+    /// The address refuses connections on that port.
+    #[error("nothing listens on its port")]
+    Closed,
+    /// The address does not answer.
+    #[error("its address does not answer")]
+    Silent,
+    /// Something answers, but proves no SSH host key.
+    #[error("something answers there, but it completes no SSH key exchange")]
+    NoKey,
+    /// The same by way of a jump host or ProxyCommand, which may be at fault.
+    #[error("no SSH host key comes through the jump host or ProxyCommand")]
+    Way,
+    /// The host key is accepted.
+    #[error("its host key is accepted, but the login is not completed")]
+    Login,
+}
+
+impl Cause {
+    fn help(self) -> &'static str {
+        match self {
+            Self::Name => {
+                "the name is not known here: set the host's `address`, or `ssh.host`, or a Host entry in ~/.ssh/config"
+            }
+            Self::Closed => "is sshd running, is `ssh.port` right?",
+            Self::Silent => "is the host up, is a firewall or `ssh.proxy_jump` in the way?",
+            Self::NoKey => {
+                "is it sshd that listens there, is `ssh.port` right? try `ssh -o BatchMode=yes` to the host by hand"
+            }
+            Self::Way => "try `ssh` to the jump host by itself, then through it to the host",
+            Self::Login => {
+                "set `ssh.user` and `ssh.identity_file`, or load the key into ssh-agent (no password is ever asked for)"
+            }
+        }
+    }
+}
+
 impl Unreachable {
     /// What to do about it, one sentence.
     pub fn help(&self) -> &str {
         match self {
-            Self::Connect(why) => connect_help(why),
+            // Our own words: no peer had a part in it.
+            Self::Connect(why) if why.starts_with("cannot run ssh") => {
+                "install the OpenSSH client (apt-get install openssh-client)"
+            }
+            Self::Connect(_) => "try `ssh -o BatchMode=yes` to the host by hand",
+            Self::Refused { cause, .. } => cause.help(),
+            Self::TooMuch(_) => {
+                "look at the host: a start-up file of its login shell that never ends, or somebody who does harm"
+            }
             Self::HostKeyChanged { help, .. } => help,
             Self::HostKey(_) => {
                 "look at its key with `keytrail hostkeys`, compare it on the host's console, then remember it with `keytrail \
@@ -117,26 +186,6 @@ impl Unreachable {
                  `--timeout`, or `connect_timeout` under `ssh:`"
             }
         }
-    }
-}
-
-fn connect_help(why: &str) -> &'static str {
-    let says = |text: &str| why.contains(text);
-    if says("UNKNOWN port 65535") || says("on the way: ") {
-        "the jump host or ProxyCommand did not connect: try `ssh` to the jump host by itself"
-    } else if says("Permission denied (") || says("Too many authentication failures") {
-        "the login or key is not accepted: set `ssh.user` and `ssh.identity_file`, or load the key into ssh-agent (no \
-         password is ever asked for)"
-    } else if says("Could not resolve") {
-        "the name is not known here: set the host's `address`, or `ssh.host`, or a Host entry in ~/.ssh/config"
-    } else if says("Connection refused") {
-        "nothing listens there: is sshd running, is `ssh.port` right?"
-    } else if says("timed out") || says("No route to host") || says("unreachable") {
-        "the address does not answer: is the host up, is a firewall or `ssh.proxy_jump` in the way?"
-    } else if says("cannot run ssh") {
-        "install the OpenSSH client (apt-get install openssh-client)"
-    } else {
-        "try `ssh -o BatchMode=yes` to the host by hand"
     }
 }
 

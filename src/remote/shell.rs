@@ -3,16 +3,21 @@
 
 use super::bootstrap::{Call, call};
 use super::{ASK, Answer, Script};
+use crate::foreign;
 use crate::secret::Secret;
+use std::fmt::Write as _;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-/// Most bytes of standard output kept; a reply is a few kilobytes, an ntp.conf included.
-const STDOUT_LIMIT: usize = 16 << 20;
-/// Most bytes of standard error kept.
-const STDERR_LIMIT: usize = 64 << 10;
+/// Most bytes of standard output: a key file of 8 MiB, configuration files and lists beside it. A reply is never
+/// shortened: whoever sends more is cut off.
+const STDOUT_LIMIT: usize = 10 << 20;
+/// Most bytes of standard error kept; the rest is counted and dropped.
+const STDERR_LIMIT: usize = super::heard::KEPT;
+/// Bytes read at a time.
+const CHUNK: usize = 4096;
 /// Longest last line of a script's answer: the tag, its status, whether it is the last one.
 const TAIL: usize = 32;
 
@@ -21,6 +26,8 @@ const TAIL: usize = 32;
 pub(super) enum Broken {
     /// It took longer than its limit.
     TimedOut,
+    /// It sent more than so many bytes.
+    TooMuch(usize),
     /// A stream failed.
     Io(io::Error),
 }
@@ -65,8 +72,8 @@ where
     /// time the answer takes is not the script's.
     pub(super) async fn talk(&mut self, script: Script, answer: Option<Answer<'_>>) -> Result<Ended, Broken> {
         let Call { tag, bytes } = call(&script.facts, script.text, script.input.expose());
-        let mut said = Kept::new(STDOUT_LIMIT);
-        let mut errors = Kept::new(STDERR_LIMIT);
+        let mut said = Kept::new(STDOUT_LIMIT, Beyond::Refuse);
+        let mut errors = Kept::new(STDERR_LIMIT, Beyond::Drop);
         let Self {
             stdin,
             stdout,
@@ -104,7 +111,7 @@ where
                 tokio::time::sleep(script.limit).await;
             };
             tokio::select! {
-                stop = errors.read(stderr, &tag, false) => Ok::<_, Broken>(stop?),
+                stop = errors.read(stderr, &tag, false) => stop,
                 () = late => Err(Broken::TimedOut),
             }
         };
@@ -117,7 +124,7 @@ where
             status,
             stands,
             stdout: Secret::new(std::mem::take(&mut *said.bytes)),
-            stderr: String::from_utf8_lossy(&errors.bytes).into_owned(),
+            stderr: errors.text(),
         })
     }
 }
@@ -133,24 +140,50 @@ enum Stop {
     Closed,
 }
 
+/// What becomes of what is beyond a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    /// The stream is given up.
+    Refuse,
+    /// It is counted and dropped.
+    Drop,
+}
+
 /// The first so many bytes of a stream.
 struct Kept {
     bytes: Zeroizing<Vec<u8>>,
     limit: usize,
+    beyond: Beyond,
+    dropped: usize,
 }
 
 impl Kept {
-    fn new(limit: usize) -> Self {
+    fn new(limit: usize, beyond: Beyond) -> Self {
         Self {
             bytes: Zeroizing::new(Vec::with_capacity(4096)),
             limit,
+            beyond,
+            dropped: 0,
         }
     }
 
-    /// Reads to the line that begins with `tag`, which is not kept, or with `asks` to the script's question. Throws
-    /// away what is too much.
-    async fn read(&mut self, from: &mut (impl AsyncRead + Unpin), tag: &str, asks: bool) -> io::Result<Stop> {
-        let mut chunk = Zeroizing::new([0_u8; 4096]);
+    /// As text for people.
+    fn text(&self) -> String {
+        let mut text = foreign::lines(&String::from_utf8_lossy(&self.bytes)).into_owned();
+        if self.dropped > 0 {
+            let _ = write!(text, "\n({} more bytes were dropped)", self.dropped);
+        }
+        text
+    }
+
+    /// Reads to the line that begins with `tag`, which is not kept, or with `asks` to the script's question.
+    async fn read(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        tag: &str,
+        asks: bool,
+    ) -> Result<Stop, Broken> {
+        let mut chunk = Zeroizing::new([0_u8; CHUNK]);
         loop {
             if asks && self.bytes.ends_with(ASK) {
                 return Ok(Stop::Asked);
@@ -167,6 +200,10 @@ impl Kept {
             // The last bytes may be the beginning of the end.
             let (length, most) = (self.bytes.len(), self.limit + TAIL);
             if length > most {
+                if self.beyond == Beyond::Refuse {
+                    return Err(Broken::TooMuch(self.limit));
+                }
+                self.dropped += length - most;
                 self.bytes.drain(self.limit..length - TAIL);
             }
         }
@@ -195,7 +232,10 @@ impl Kept {
     /// A growing buffer would leave copies of secrets behind in freed memory.
     fn keep(&mut self, more: &[u8]) {
         if self.bytes.capacity() - self.bytes.len() < more.len() {
-            let mut grown = Zeroizing::new(Vec::with_capacity(2 * (self.bytes.len() + more.len())));
+            let need = self.bytes.len() + more.len();
+            // No more room than the limit can take: twice as much would be memory for nothing.
+            let room = (2 * need).min(self.limit + TAIL + CHUNK).max(need);
+            let mut grown = Zeroizing::new(Vec::with_capacity(room));
             grown.extend_from_slice(&self.bytes);
             self.bytes = grown;
         }
@@ -211,7 +251,7 @@ mod tests {
 
     async fn read(limit: usize, pieces: &[&[u8]], asks: bool) -> (Stop, Vec<u8>) {
         let (mut host, mut here) = tokio::io::duplex(1 << 16);
-        let mut kept = Kept::new(limit);
+        let mut kept = Kept::new(limit, Beyond::Drop);
         let write = async {
             for piece in pieces {
                 host.write_all(piece).await.unwrap();
@@ -254,5 +294,11 @@ mod tests {
         let (stop, bytes) = read(1000, &[&much, &much, end.as_bytes()], false).await;
         assert!(matches!(stop, Stop::Ended { status: 3, .. }), "{stop:?}");
         assert!(bytes.len() <= 1000 + TAIL && bytes.iter().all(|&byte| byte == b'x'));
+        let (mut host, mut here) = tokio::io::duplex(1 << 16);
+        host.write_all(&much).await.unwrap();
+        let refused = Kept::new(4999 - TAIL, Beyond::Refuse)
+            .read(&mut here, TAG, false)
+            .await;
+        assert!(matches!(refused, Err(Broken::TooMuch(_))), "{refused:?}");
     }
 }

@@ -5,13 +5,14 @@
 //! a fleet push, and which cannot be given a time limit. A shell that stands ([`bootstrap`]) then runs scripts over
 //! its control socket, inside this process: one `ssh` and one session per host, however many phases.
 
-use super::host_keys::connect;
+use super::heard::Heard;
+use super::host_keys::diagnose;
 use super::shell::{Broken, Streams};
-use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap, changed_key};
+use super::{Answer, ControlDir, Elevate, Output, Remote, Script, Unreachable, bootstrap};
 use openssh::{Child, ChildStderr, ChildStdin, ChildStdout, Error, Session, Stdio};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -86,8 +87,8 @@ impl SshOptions {
                 "ForwardX11=no",
                 "PermitLocalCommand=no",
                 "RemoteCommand=none",
-                // A user's LogLevel QUIET would leave failures without a word.
-                "LogLevel=INFO",
+                // A user's QUIET would leave failures without a word, INFO shows greetings of the host among them.
+                "LogLevel=ERROR",
             ]
             .map(String::from),
         );
@@ -119,8 +120,8 @@ impl SshOptions {
     }
 
     /// An `ssh` that asks nobody anything. The jump hosts on the way are reached by an `ssh` of their own, which does not
-    /// know our options: it would ask on the terminal, and what it says goes to the file in `dir` that [`said`] reads.
-    pub(super) fn ssh(&self, dir: &Path) -> std::io::Result<Command> {
+    /// know our options: it would ask on the terminal, and what it says comes to standard error as well.
+    pub(super) fn ssh(&self) -> Command {
         let mut command = Command::new("ssh");
         for name in self.withheld.iter() {
             command.env_remove(&**name);
@@ -131,19 +132,14 @@ impl SshOptions {
             .process_group(0)
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::null())
-            .stderr(std::fs::File::create(dir.join("said"))?)
+            .stderr(std::process::Stdio::piped())
             .kill_on_drop(true);
-        Ok(command)
+        command
     }
 }
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// What the jump hosts on the way said.
-pub(super) fn said(dir: &Path) -> String {
-    std::fs::read_to_string(dir.join("said")).unwrap_or_default()
 }
 
 /// A host over OpenSSH. Connects at the first script; the connection ends with this value.
@@ -152,6 +148,8 @@ pub struct SshHost {
     options: SshOptions,
     control: Arc<ControlDir>,
     session: Mutex<Option<Arc<Session>>>,
+    /// What the master logs.
+    log: Mutex<Heard>,
     /// Shells that wait for a script.
     shells: std::sync::Mutex<Vec<Shell>>,
 }
@@ -170,6 +168,7 @@ impl SshHost {
             options,
             control,
             session: Mutex::new(None),
+            log: Mutex::default(),
             shells: std::sync::Mutex::default(),
         }
     }
@@ -193,22 +192,35 @@ impl SshHost {
     async fn start_master(&self, dir: &Path) -> Result<(), Unreachable> {
         // ConnectTimeout covers the network and the key exchange; authentication may hang as well.
         let limit = self.options.connect_timeout + Duration::from_secs(5);
+        let begun = Instant::now();
+        let cannot = |what: &str, err: std::io::Error| Unreachable::Connect(format!("cannot {what}: {err}"));
+        // Whatever the host makes ssh log takes no room on a disk.
+        let mut log =
+            Heard::fifo(&dir.join("log")).map_err(|err| cannot("make a pipe for ssh's log", err))?;
         let mut child = self
             .options
-            .ssh(dir)
-            .and_then(|mut ssh| ssh.args(self.options.arguments(dir)).spawn())
-            .map_err(|err| Unreachable::Connect(format!("cannot run ssh: {err}")))?;
+            .ssh()
+            .args(self.options.arguments(dir))
+            .spawn()
+            .map_err(|err| cannot("run ssh", err))?;
+        let mut aside = child.stderr.take().map(Heard::listen).unwrap_or_default();
         match tokio::time::timeout(limit, child.wait()).await {
             Err(_) => Err(Unreachable::TimedOut(limit)),
-            Ok(Err(err)) => Err(Unreachable::Connect(format!("cannot wait for ssh: {err}"))),
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => {
-                let log = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
-                if log.contains("UNKNOWN port 65535") {
-                    // Something on the way closed the connection. Of a master's jump hosts and proxies ssh lets nothing be heard.
-                    let _ = connect(&self.options, dir, &["StrictHostKeyChecking=yes"]).await;
-                }
-                Err(refusal(&log, &said(dir), status))
+            Ok(Err(err)) => Err(cannot("wait for ssh", err)),
+            Ok(Ok(status)) if status.success() => {
+                // A jump host's ssh goes on writing there: it is listened to as long as it does.
+                aside.detach();
+                *self.log.lock().await = log;
+                Ok(())
+            }
+            Ok(Ok(_)) => {
+                let parts = [log.line().await, aside.line().await];
+                let parts: Vec<&str> = parts
+                    .iter()
+                    .map(|part| &**part)
+                    .filter(|part| !part.is_empty())
+                    .collect();
+                Err(diagnose(&self.options, dir, parts.join("; "), begun.elapsed()).await)
             }
         }
     }
@@ -282,8 +294,7 @@ impl SshHost {
             // A script ended by a signal looks like a lost connection; the master knows which it was.
             Err(Error::RemoteProcessTerminated) if session.check().await.is_ok() => Ok(255),
             Err(err) => {
-                let log = session.control_socket().with_file_name("log");
-                let said = log_text(&std::fs::read_to_string(log).unwrap_or_default());
+                let said = self.log.lock().await.line().await;
                 self.forget(session).await;
                 Err(Unreachable::Lost(if said.is_empty() {
                     explain(&err)
@@ -305,6 +316,10 @@ impl Remote for SshHost {
                 // The channel closes, and with it the connection: nothing more is wanted from a host that hangs.
                 self.forget(&session).await;
                 return Err(Unreachable::TimedOut(limit));
+            }
+            Err(Broken::TooMuch(most)) => {
+                self.forget(&session).await;
+                return Err(Unreachable::TooMuch(most));
             }
             Err(Broken::Io(err)) => return Err(Unreachable::Lost(err.to_string())),
         };
@@ -347,37 +362,6 @@ fn explain(err: &dyn std::error::Error) -> String {
     causes.fold(err.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Why an `ssh` did not get through, from what it logged and what those of the jump hosts said.
-pub(super) fn refusal(log: &str, jumps: &str, status: std::process::ExitStatus) -> Unreachable {
-    let is_key =
-        |text: &str| text.contains("Host key verification failed") || text.contains("host key is known");
-    let on_the_way = log_text(jumps);
-    let said = match (log_text(log), on_the_way.is_empty()) {
-        (said, true) => said,
-        (said, false) if said.is_empty() => format!("on the way: {on_the_way}"),
-        (said, false) => format!("{said}; on the way: {on_the_way}"),
-    };
-    if let Some(changed) = changed_key::changed(&format!("{jumps}\n{log}")) {
-        changed
-    } else if is_key(log) || is_key(jumps) {
-        Unreachable::HostKey(said)
-    } else if said.is_empty() {
-        Unreachable::Connect(format!("ssh ended without a word ({status})"))
-    } else {
-        Unreachable::Connect(said)
-    }
-}
-
-/// What ssh said, on one line, without its frames and greetings.
-fn log_text(log: &str) -> String {
-    let lines = log.lines().map(str::trim).filter(|line| {
-        let noise = ["@@@", "debug1: ", "OpenSSH_", "Warning: Permanently added"];
-        !(line.is_empty() || noise.iter().any(|noise| line.starts_with(noise)))
-    });
-    let lines: Vec<_> = lines.map(|line| line.trim_matches(['@', ' ']).trim()).collect();
-    lines.join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,26 +386,6 @@ mod tests {
                 .arguments(Path::new("/"))
                 .join(" ")
                 .contains("=accept-new ")
-        );
-    }
-
-    #[test]
-    fn refusals_are_told_apart() {
-        let status = std::process::ExitStatus::default();
-        let refused = refusal(
-            "ssh: connect to host x port 22: Connection refused\r\n",
-            "",
-            status,
-        );
-        assert!(matches!(&refused, Unreachable::Connect(why) if why.ends_with("Connection refused")));
-        assert!(refused.help().contains("sshd running"));
-        let jump = "No ED25519 host key is known for gate and you have requested strict checking.\r\n";
-        let refused = refusal("Connection closed by UNKNOWN port 65535\r\n", jump, status);
-        assert!(
-            matches!(&refused, Unreachable::HostKey(why) if why.contains("on the way: No ED25519 host key is known for gate"))
-        );
-        assert!(
-            matches!(refusal("", "", status), Unreachable::Connect(why) if why.contains("without a word"))
         );
     }
 }

@@ -72,8 +72,9 @@ impl Checked<'_> {
 
 /// Text without anything a terminal or a log viewer would obey.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
-        text.replace(char::is_control, "\u{fffd}").into()
+    let hidden = crate::foreign::is_hidden;
+    if text.contains(hidden) {
+        text.replace(hidden, "\u{fffd}").into()
     } else {
         text.into()
     }

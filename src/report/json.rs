@@ -118,7 +118,7 @@ pub fn json_with(sources: &[Source], findings: &[Finding], answers: Answers<'_>)
     };
     let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialize");
     text.push('\n');
-    text
+    crate::foreign::json(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ pub fn sarif(checked: &Checked<'_>) -> String {
     };
     let mut text = serde_json::to_string_pretty(&log).expect("strings and numbers always serialize");
     text.push('\n');
-    text
+    crate::foreign::json(&text).into_owned()
 }
 
 fn descriptor(rule: &Rule) -> Descriptor {

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod peers;
 mod secrets;
 mod vault;
 mod vault_mutations;

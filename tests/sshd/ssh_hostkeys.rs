@@ -250,10 +250,7 @@ fn authorities_are_known() {
         (0, &"known".into()),
         "{json}"
     );
-    assert_eq!(
-        json["hosts"]["one"]["keys"][0]["kind"],
-        "ssh-ed25519-cert-v01@openssh.com"
-    );
+    assert_eq!(json["hosts"]["one"]["keys"][0]["kind"], "ssh-ed25519");
     desk.know(&format!("@cert-authority other {authority}"));
     let (status, json) = desk.json("", &[]);
     assert_eq!(
@@ -287,7 +284,7 @@ fn jump_hosts_are_gone_through_and_must_be_known_themselves() {
     assert_eq!((status, &one["state"]), (1, &"unreachable".into()));
     let message = one["message"].as_str().unwrap();
     assert!(
-        message.contains("on the way: ") && message.contains("Host key verification failed"),
+        message.contains("jump host") && message.contains("Host key verification failed"),
         "{message}"
     );
     assert_eq!(desk.known(), "", "nothing is taken on trust on the way");
@@ -312,7 +309,7 @@ fn hosts_that_do_not_answer_hold_nobody_up() {
     let (status, said, _) = desk.keytrail(", connect_timeout: 1s", &[]);
     assert_eq!(status, 1);
     assert!(
-        said.contains("off: cannot connect: ") && said.contains("Connection refused"),
+        said.contains("off: cannot connect: nothing listens on its port"),
         "{said}"
     );
     assert!(

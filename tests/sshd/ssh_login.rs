@@ -3,7 +3,7 @@
 use crate::common::world::{KEYS, World, here, limits, over_ssh_with};
 use crate::common::{Lab, run};
 use keytrail::apply::{Outcome, Phase};
-use keytrail::remote::{SshOptions, Unreachable};
+use keytrail::remote::{Cause, SshOptions, Unreachable};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -111,7 +111,7 @@ async fn keys_come_from_an_agent_and_passphrases_from_nobody() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&refused, Unreachable::Connect(why) if why.contains("Permission denied (publickey)")),
+        matches!(&refused, Unreachable::Refused { cause: Cause::Login, said } if said.contains("Permission denied (publickey)")),
         "{refused:?}"
     );
     assert!(refused.help().contains("ssh-agent"));
@@ -230,7 +230,7 @@ async fn a_jump_host_that_is_not_known_is_named() {
     options.accept_new = true;
     let refused = run(&lab.with_options(options), CAT, b"").await.unwrap_err();
     assert!(
-        matches!(&refused, Unreachable::HostKey(why) if why.contains("on the way: ") && why.contains("verification failed")),
+        matches!(&refused, Unreachable::Refused { cause: Cause::Way, said } if said.contains("verification failed")),
         "{refused:?}"
     );
 }

@@ -1,7 +1,7 @@
 //! The remote layer over real sshd on loopback.
 
 use crate::common::{Lab, run, script};
-use keytrail::remote::{Elevate, Facts, Output, Remote, Unreachable, bootstrap};
+use keytrail::remote::{Cause, Elevate, Facts, Output, Remote, Unreachable, bootstrap};
 use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -145,7 +145,7 @@ async fn failures_to_connect_say_why() {
     );
     let refused = run(&lab.with_options(options), CAT, b"").await.unwrap_err();
     assert!(
-        matches!(&refused, Unreachable::Connect(why) if why.contains("Connection refused")),
+        matches!(&refused, Unreachable::Refused { cause: Cause::Closed, said } if said.contains("Connection refused")),
         "{refused:?}"
     );
 
@@ -157,7 +157,7 @@ async fn failures_to_connect_say_why() {
     options.config = Some(without_key);
     let refused = run(&lab.with_options(options), CAT, b"").await.unwrap_err();
     assert!(
-        matches!(&refused, Unreachable::Connect(why) if why.contains("Permission denied (publickey)")),
+        matches!(&refused, Unreachable::Refused { cause: Cause::Login, said } if said.contains("Permission denied (publickey)")),
         "{refused:?}"
     );
     assert!(refused.help().contains("ssh-agent"));
@@ -165,7 +165,16 @@ async fn failures_to_connect_say_why() {
     let mut options = lab.options("one");
     options.proxy_jump = Some("nobody@127.0.0.1:1".into());
     let refused = run(&lab.with_options(options), CAT, b"").await.unwrap_err();
-    assert!(matches!(&refused, Unreachable::Connect(_)), "{refused:?}");
+    assert!(
+        matches!(
+            &refused,
+            Unreachable::Refused {
+                cause: Cause::Way,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
     assert!(refused.help().contains("jump host"), "{refused:?}");
 }
 
@@ -194,7 +203,7 @@ async fn a_host_that_hangs_is_given_up_in_time() {
     let began = Instant::now();
     let refused = run(&lab.with_options(options), CAT, b"").await.unwrap_err();
     assert!(
-        matches!(&refused, Unreachable::Connect(why) if why.contains("timed out")),
+        matches!(&refused, Unreachable::Refused { cause: Cause::NoKey, said } if said.contains("timed out")),
         "{refused:?}"
     );
     assert!(began.elapsed() < Duration::from_secs(5));

@@ -124,7 +124,13 @@ pub(super) fn excerpt(text: &str) -> String {
         .trim()
         .chars()
         .take(LONGEST)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| {
+            if keytrail_vocabulary::foreign::is_hidden(c) {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect();
     if text.trim().chars().count() > LONGEST {
         short.push('…');

@@ -11,6 +11,7 @@ mod cipher;
 mod dialect;
 mod digest;
 mod filestamp;
+pub mod foreign;
 mod identity_scheme;
 mod implementation;
 mod key_type;

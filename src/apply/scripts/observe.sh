@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
 # Says what is there: media and links in the keys directory, and the files asked for. Changes nothing.
-# Facts: the number of files asked for in $shows, their paths in $show1 and so on; whether $numeric owners are wanted.
+# Facts: the number of files asked for in $shows, their paths in $show1 and so on, how many bytes of each at most
+# ($longest); whether $numeric owners are wanted.
 
 main() {
     prepare
@@ -16,7 +17,9 @@ main() {
         [ -f "$at" ] || stop 4 "$path is not a file"
         [ -r "$at" ] || stop 4 "cannot read $path: Permission denied"
         set -- "$@" "$at"
-        printf 'asked %s\nis %s\ncontent %d\n' "$path" "$at" "$(wc -c <"$at")"
+        size=$(wc -c <"$at")
+        [ "$size" -le "$longest" ] || stop 4 "$path has $size bytes, and at most $longest are read"
+        printf 'asked %s\nis %s\ncontent %d\n' "$path" "$at" "$size"
         cat "$at" || stop 4 "cannot read $path"
         echo
     done

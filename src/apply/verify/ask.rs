@@ -6,6 +6,7 @@ use super::super::phase::{failure, garbled};
 use super::super::reply::{Reply, moment, number};
 use super::Verification;
 use super::log::offset_seconds;
+use crate::foreign;
 use crate::inventory::Implementation;
 use crate::remote::{Remote, Script};
 use crate::secret::Secret;
@@ -155,7 +156,8 @@ pub(super) fn read(stdout: &[u8]) -> Result<Seen, String> {
             "part" => {
                 let (name, size) = rest.split_once(' ').ok_or("a part without a size")?;
                 // Names of servers and files come from elsewhere and need not be UTF-8.
-                let text = String::from_utf8_lossy(reply.bytes(number(size)?)?).into_owned();
+                let text = String::from_utf8_lossy(reply.bytes(number(size)?)?);
+                let text = foreign::lines(&text).into_owned();
                 seen.parts.insert(name.to_owned(), text);
             }
             _ => return Err(format!("'{}' was not expected", line.escape_debug())),

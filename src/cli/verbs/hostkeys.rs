@@ -263,8 +263,8 @@ fn trouble(text: &mut String, host: &str, row: &Row) {
             text,
             "\n{host}: THE HOST KEY HAS CHANGED: {place} has another one for {name}. Somebody may be in between, or the host \
              was installed anew.\n    help: compare the key on the host's console; only if it is the one above, take the old \
-             one away with `ssh-keygen -R '{name}' -f '{}'` and run this again with --add",
-            place.rsplit_once(':').map_or(place, |(file, _)| file)
+             one away with `{}` and run this again with --add",
+            known_hosts::forget(name, place)
         ),
         State::Revoked => writeln!(
             text,

@@ -1,10 +1,10 @@
 //! `keytrail status`: where every host of the fleet stands. Changes no host, mints nothing.
 
-use crate::cli::args::{FleetArgs, days};
+use crate::cli::args::{FleetArgs, Format, days};
 use crate::cli::exit::{Answer, Failure};
 use crate::cli::runtime;
 use crate::cli::setup;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, document};
 use crate::cli::view::{prometheus, status as view};
 use crate::ops::atomic_file;
 use crate::ops::status::{Status, StatusOptions, status};
@@ -76,13 +76,12 @@ pub fn run(args: &StatusArgs, out: &mut Ui) -> Result<Answer, Failure> {
 }
 
 fn say(args: &StatusArgs, status: &Status, out: &mut Ui) -> Result<(), Failure> {
-    let cannot = |error: &dyn std::error::Error| Failure::new("cannot write the result").because(error);
     let text = match args.format {
         Form::Text if args.output.is_some() => view::text(status, Screen::default()),
         Form::Text => view::text(status, out.screen()),
         Form::Prometheus => prometheus::text(status),
-        Form::Json => serde_json::to_string_pretty(status).map_err(|error| cannot(&error))? + "\n",
-        Form::Yaml => serde_yaml::to_string(status).map_err(|error| cannot(&error))?,
+        Form::Json => document(status, Format::Json)?,
+        Form::Yaml => document(status, Format::Yaml)?,
     };
     match &args.output {
         None if args.format == Form::Text => out.text(&text),

@@ -128,7 +128,11 @@ fn gauge(
 
 /// What a label's value may hold.
 fn label(text: &str) -> String {
-    text.replace('\\', "\\\\")
+    // A line break has its own escape; every other hidden character is spelled out.
+    let plain: Vec<_> = text.split('\n').map(crate::foreign::line).collect();
+    plain
+        .join("\n")
+        .replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('\n', "\\n")
 }

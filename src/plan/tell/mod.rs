@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::inventory::Implementation;
 use crate::media::key_file::{self, KeyFile};
 use crate::secret::Secret;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Under which name the command is among [`DesiredHost::contents`]: no path of a host.
 pub const PATH: &str = "tell";
@@ -115,14 +115,12 @@ impl KeyFiles {
 
     /// Ids under which another key stands than before.
     fn changed(&self) -> BTreeSet<u16> {
-        let mut changed = BTreeSet::new();
-        for (_, key) in &self.after.keys {
-            let mut before = self.before.keys.iter();
-            if before.any(|(_, before)| before.id == key.id && before != key) {
-                changed.insert(key.id);
-            }
-        }
-        changed
+        let before: HashMap<u16, _> = self.before.keys.iter().map(|(_, key)| (key.id, key)).collect();
+        let after = self.after.keys.iter().map(|(_, key)| key);
+        after
+            .filter(|key| before.get(&key.id).is_some_and(|before| before != key))
+            .map(|key| key.id)
+            .collect()
     }
 }
 

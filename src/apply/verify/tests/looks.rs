@@ -268,7 +268,7 @@ fn what_the_script_answers_is_read() {
     assert_eq!((seen.clock, seen.zone), (100, -5400));
     assert_eq!(seen.started("ntpd"), Some(88));
     assert_eq!(seen.started("chronyd"), None);
-    assert_eq!(seen.part("log"), Some("a\n\u{1}b"));
+    assert_eq!(seen.part("log"), Some("a\n\\x01b"));
     assert_eq!(seen.absent.as_deref(), Some("ntpq"));
     assert!(read(b"keytrail-reply 1\nclock 100\n").is_err(), "cut short");
     assert!(read(b"keytrail-reply 1\nnonsense\nend\n").is_err());
