@@ -21,6 +21,8 @@ pub struct Limits {
     pub connections: usize,
     /// Longest time to look at a host, without connecting.
     pub observe: Duration,
+    /// Longest time to ask a host's daemon how it stands.
+    pub ask: Duration,
     /// Longest time to stage.
     pub stage: Duration,
     /// Longest time to activate, restart included.
@@ -34,13 +36,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 jobs, 1024 connections, one minute to look, two to stage, five to activate; two retries, after one and two
+    /// 16 jobs, 1024 connections, one minute to look, one and a half to ask a daemon, two to stage, five to activate; two retries, after one and two
     /// seconds; one host out of reach stops all.
     fn default() -> Self {
         Self {
             jobs: 16,
             connections: 1024,
             observe: Duration::from_secs(60),
+            ask: Duration::from_secs(90),
             stage: Duration::from_secs(120),
             activate: Duration::from_secs(300),
             skip_unreachable: false,
@@ -58,6 +61,7 @@ impl Limits {
             None => self,
             Some(limit) => Self {
                 observe: limit,
+                ask: limit,
                 stage: limit,
                 activate: limit,
                 ..self

@@ -60,6 +60,16 @@ fn the_fleet_at_a_glance() {
     assert!(at("leaf03") < at("leaf02"), "the worst first: {said}");
     assert!(at("leaf02") < at("mort"), "the worst first: {said}");
 
+    // A login that never ends, and the time that was asked for in place of the default.
+    let hangs = site
+        .lab
+        .servers
+        .restart("leaf03", &["ForceCommand exec sleep 600"]);
+    hangs.expect("a server");
+    let (status, said) = site.keytrail("status", &["--timeout", "7s", "--on", "leaf03"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("no answer within 7s"), "{said}");
+
     // From the vault alone nothing of that is known.
     let (status, said) = site.keytrail("status", &["--offline"]);
     assert_eq!(status, 0, "{said}");

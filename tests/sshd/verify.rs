@@ -74,6 +74,17 @@ fn a_host_out_of_reach_is_no_host_in_order() {
     assert_eq!(status, 0, "{said}");
 }
 
+/// A login that never ends, and the time that was asked for in place of the default of a minute and more.
+#[test]
+fn a_host_that_hangs_is_given_up_after_the_timeout() {
+    let mut asked = asked("ok-iff");
+    let hangs = asked.lab.servers.restart("mid", &["ForceCommand exec sleep 600"]);
+    hangs.expect("a server");
+    let (status, said) = asked.verify(&["--timeout", "7s", "--on", "mid"]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("no answer within 7s"), "{said}");
+}
+
 #[test]
 fn nothing_is_proven_of_nobody() {
     let asked = asked("ok-iff");

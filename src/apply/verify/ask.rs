@@ -98,12 +98,13 @@ pub(super) async fn ask(
     host: &impl Remote,
     what: &Verification,
     since: Option<i64>,
+    limit: Duration,
 ) -> Result<Seen, PhaseError> {
     let script = Script {
         text: TEXT,
         facts: Prelude::default().facts(&what.site)?,
         input: Secret::from(input(what, since)?),
-        limit: LIMIT,
+        limit,
     };
     let asked = OffsetDateTime::now_utc().unix_timestamp();
     let output = host.run(script).await?;

@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep};
 struct Until {
     level: Level,
     wait: Duration,
+    /// Longest time of one look.
+    look: Duration,
 }
 
 impl<C: Connect> ConnectionPool<C> {
@@ -38,7 +40,8 @@ impl<C: Connect> ConnectionPool<C> {
             wave: None,
             hosts,
         });
-        let until = Until { level, wait };
+        let look = self.limits().ask;
+        let until = Until { level, wait, look };
         let stop = || cancel.is_cancelled();
         let looked = each(whats, self.room(hosts), stop, |what, seat| {
             let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
@@ -71,7 +74,7 @@ async fn watch(
 ) -> Result<Seen, PhaseError> {
     let begun = Instant::now();
     loop {
-        let seen = ask(host, what, None).await?;
+        let seen = ask(host, what, None, until.look).await?;
         let stands = judge(what, &seen, None).stands(until.level);
         let left = until.wait.saturating_sub(begun.elapsed());
         if stands || left.is_zero() || stop.is_cancelled() {

@@ -132,10 +132,10 @@ async fn verify_at(
     since: Option<i64>,
 ) -> Result<Verified, PhaseError> {
     let begun = Instant::now();
-    let mut seen = ask::ask(host, what, since).await?;
+    let mut seen = ask::ask(host, what, since, ask::LIMIT).await?;
     while !judge::judge(what, &seen, since).daemon.running && begun.elapsed() < pace.start {
         sleep(pace.again).await;
-        seen = ask::ask(host, what, since).await?;
+        seen = ask::ask(host, what, since, ask::LIMIT).await?;
     }
     let first = judge::judge(what, &seen, since);
     if let Some(error) = first.not_started(what) {
@@ -149,7 +149,7 @@ async fn verify_at(
     )
     .await;
     loop {
-        seen = ask::ask(host, what, since).await?;
+        seen = ask::ask(host, what, since, ask::LIMIT).await?;
         let now = judge::judge(what, &seen, since);
         if let Some(error) = now.not_started(what).or_else(|| settled(what, &first, &now)) {
             return Err(error);
