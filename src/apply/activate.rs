@@ -2,13 +2,12 @@
 
 use super::payload::{Entry, Payload, Prelude, Sent, word};
 use super::phase::{failure, garbled};
-use super::pool::Seat;
+use super::pool::Permit;
 use super::reply::{Reply, moment, number};
-use super::stage::content;
-use super::{ContentSource, HostWork, Judge, PhaseError, Terms};
+use super::{ContentSource, HostWork, Judge, PhaseError, RunInfo};
 use crate::digest::Digest;
 use crate::foreign;
-use crate::plan::{Action, tell};
+use crate::plan::{Action, live_update};
 use crate::remote::{Answer, Remote, Unreachable};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,19 +34,11 @@ pub(super) struct Activated {
     pub(super) untold: Option<String>,
 }
 
-/// Whether there is anything to activate.
-pub(super) fn is_needed(work: &HostWork) -> bool {
-    work.plan
-        .actions
-        .iter()
-        .any(|action| !matches!(action, Action::PutFile { .. }))
-}
-
 /// What is sent.
 pub(super) fn input(
     work: &HostWork,
     contents: &dyn ContentSource,
-    terms: &Terms,
+    run_info: &RunInfo,
     guard: Option<Duration>,
 ) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
@@ -55,8 +46,8 @@ pub(super) fn input(
         add(&mut payload, work, contents, action)?;
     }
     let prelude = Prelude {
-        label: Some((&terms.run, terms.generation)),
-        lock: terms.lock.as_ref(),
+        label: Some((&run_info.run, run_info.generation)),
+        lock: run_info.lock.as_ref(),
         guard: guard.map(|limit| limit + GRACE),
         vault: &work.record,
         ..Prelude::default()
@@ -105,7 +96,7 @@ fn add(
             old: &from.as_ref().map(Digest::to_string).unwrap_or_default(),
             new: &file.digest.to_string(),
             mode: Some(file.mode),
-            content: Some(content(work, contents, path, file)?),
+            content: Some(work.content(contents, path, file)?),
             path,
         }),
         Action::Retire { path, digest } => payload.add(Entry {
@@ -129,7 +120,7 @@ fn add(
             payload.add(Entry {
                 verb: "tell",
                 new: &digest.to_string(),
-                content: Some(content(work, contents, tell::PATH, &file)?),
+                content: Some(work.content(contents, live_update::PATH, &file)?),
                 ..Entry::default()
             })?;
             // Where it does not take it.
@@ -138,13 +129,13 @@ fn add(
     }
 }
 
-/// Sends it. With a judge the host goes back unless the judge is content; while he looks, others have the seat.
+/// Sends it. With a judge the host goes back unless the judge is content; while he looks, others have the permit.
 pub(super) async fn activate<R: Remote>(
     name: &str,
     host: &R,
     sent: Sent,
     limit: Duration,
-    judge: Option<(&dyn Judge<R>, &Seat)>,
+    judge: Option<(&dyn Judge<R>, &Permit)>,
 ) -> Result<Activated, PhaseError> {
     let script = sent.script(TEXT, limit);
     let objection = Mutex::new(None);
@@ -153,12 +144,12 @@ pub(super) async fn activate<R: Remote>(
     let within = judge
         .and_then(|(judge, _)| judge.limit(name))
         .map(|limit| limit + GRACE);
-    let answer = judge.map(|(judge, seat)| -> Answer<'_> {
+    let answer = judge.map(|(judge, permit)| -> Answer<'_> {
         let (objection, kept) = (&objection, &kept);
         Box::new(move |heard| {
             Box::pin(async move {
                 let judged = match since(heard.expose()) {
-                    Some(since) => seat.lend(judge.judge(name, host, since)).await,
+                    Some(since) => permit.lend(judge.judge(name, host, since)).await,
                     None => Err(PhaseError::here(
                         "the host did not say when it restarted its daemon",
                     )),

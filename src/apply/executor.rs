@@ -4,11 +4,11 @@ use super::activate::{self, Activated};
 use super::pool::Cancel;
 use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
-use super::run::{Allowed, Named, Run};
+use super::run::{FailureBudget, Named, Run};
 use super::unlock::unlock;
 use super::{
-    Connect, ConnectionPool, ContentSource, HostWork, Judge, NotReady, Phase, PhaseError, Rollout, Site,
-    Terms, stage,
+    Connect, ConnectionPool, ContentSource, HostWork, Judge, NotReady, Phase, PhaseError, Rollout, RunInfo,
+    Site, stage,
 };
 use crate::plan::order::Batch;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,7 +21,7 @@ pub struct Job<R> {
     /// Where contents come from.
     pub contents: Arc<dyn ContentSource>,
     /// What hosts are told of the run.
-    pub terms: Terms,
+    pub run_info: RunInfo,
     /// In which order, and how much trouble is borne.
     pub rollout: Rollout,
     /// Who says whether a host is well.
@@ -29,7 +29,7 @@ pub struct Job<R> {
 }
 
 /// Runs a job. Nothing is activated anywhere before everything is staged everywhere; when more hosts have failed
-/// than are allowed to, no other host is begun. Hosts in flight always finish their phase.
+/// than are budget to, no other host is begun. Hosts in flight always finish their phase.
 pub async fn apply<C: Connect>(
     fleet: &Arc<ConnectionPool<C>>,
     job: Job<C::Remote>,
@@ -40,13 +40,13 @@ pub async fn apply<C: Connect>(
     let Job {
         work,
         contents,
-        terms,
+        run_info,
         rollout,
         judge,
     } = job;
     let steps = Steps {
         contents,
-        terms: Arc::new(terms),
+        run_info: Arc::new(run_info),
         judge,
     };
     let work: Vec<_> = work.into_iter().map(Arc::new).collect();
@@ -61,7 +61,7 @@ pub async fn apply<C: Connect>(
 /// What is done to hosts.
 struct Steps<R> {
     contents: Arc<dyn ContentSource>,
-    terms: Arc<Terms>,
+    run_info: Arc<RunInfo>,
     judge: Arc<dyn Judge<R>>,
 }
 
@@ -73,15 +73,15 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
         work: &[Arc<HostWork>],
         rollout: Rollout,
     ) -> Result<(), String> {
-        let to_stage = work.iter().filter(|host| stage::is_needed(host));
+        let to_stage = work.iter().filter(|host| host.needs_staging());
         self.stage(run, to_stage.cloned().collect()).await?;
 
         let by_name: HashMap<&str, &Arc<HostWork>> = work
             .iter()
-            .filter(|host| activate::is_needed(host))
+            .filter(|host| host.needs_activation())
             .map(|host| (host.plan.host.as_str(), host))
             .collect();
-        let mut allowed = Allowed::new(rollout.max_fail);
+        let mut budget = FailureBudget::new(rollout.max_fail);
         for Batch { wave, hosts } in in_order(work, rollout.batches) {
             let hosts: Vec<_> = hosts
                 .iter()
@@ -91,8 +91,8 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             if hosts.is_empty() {
                 continue;
             }
-            let hosts = self.ready(run, hosts, &allowed).await;
-            self.activate(run, wave, hosts, &mut allowed).await?;
+            let hosts = self.ready(run, hosts, &budget).await;
+            self.activate(run, wave, hosts, &mut budget).await?;
         }
         Ok(())
     }
@@ -102,12 +102,12 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
         &self,
         run: &mut Run<C>,
         mut hosts: Vec<Arc<HostWork>>,
-        allowed: &Allowed,
+        budget: &FailureBudget,
     ) -> Vec<Arc<HostWork>> {
         let names: Vec<String> = hosts.iter().map(|host| host.plan.host.clone()).collect();
         for NotReady { host, message, help } in self.judge.unready(&names).await {
             hosts.retain(|work| work.plan.host != host);
-            allowed.add();
+            budget.add();
             run.settle(&host, Outcome::NotReady { message, help });
         }
         hosts
@@ -119,31 +119,37 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
         hosts: Vec<Arc<HostWork>>,
     ) -> Result<(), String> {
         let phase = Phase::Stage;
-        let (contents, terms) = (Arc::clone(&self.contents), Arc::clone(&self.terms));
+        let (contents, run_info) = (Arc::clone(&self.contents), Arc::clone(&self.run_info));
         let results = run
-            .phase(phase, None, hosts, &Allowed::any(), move |fleet, work, _| {
-                let (contents, terms) = (Arc::clone(&contents), Arc::clone(&terms));
-                async move {
-                    let input = off_thread({
-                        let work = Arc::clone(&work);
-                        move || stage::input(&work, &*contents, &terms)
-                    });
-                    let input = input.await?;
-                    let host = fleet.host(&work.plan.host)?;
-                    let placed = stage::stage(&*host, input, fleet.limits().stage).await?;
-                    Ok(Activated {
-                        changed: placed,
-                        ..Activated::default()
-                    })
-                }
-            })
+            .phase(
+                phase,
+                None,
+                hosts,
+                &FailureBudget::any(),
+                move |fleet, work, _| {
+                    let (contents, run_info) = (Arc::clone(&contents), Arc::clone(&run_info));
+                    async move {
+                        let input = off_thread({
+                            let work = Arc::clone(&work);
+                            move || stage::input(&work, &*contents, &run_info)
+                        });
+                        let input = input.await?;
+                        let host = fleet.host(&work.plan.host)?;
+                        let placed = stage::stage(&*host, input, fleet.limits().stage).await?;
+                        Ok(Activated {
+                            changed: placed,
+                            ..Activated::default()
+                        })
+                    }
+                },
+            )
             .await;
         let skip = run.fleet.limits().skip_unreachable;
         let mut failed = 0;
         for (work, result) in results {
             let outcome = match result {
                 // The rest of it comes with its batch.
-                Ok(_) if activate::is_needed(&work) => continue,
+                Ok(_) if work.needs_activation() => continue,
                 Ok(staged) => changed(&staged, 0),
                 Err(err) => {
                     failed += usize::from(!(skip && matches!(err, PhaseError::Unreachable(_))));
@@ -160,25 +166,25 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
         run: &mut Run<C>,
         wave: u32,
         hosts: Vec<Arc<HostWork>>,
-        allowed: &mut Allowed,
+        budget: &mut FailureBudget,
     ) -> Result<(), String> {
         let phase = Phase::Activate;
-        let (contents, terms) = (Arc::clone(&self.contents), Arc::clone(&self.terms));
+        let (contents, run_info) = (Arc::clone(&self.contents), Arc::clone(&self.run_info));
         let judge = Arc::clone(&self.judge);
         let results = run
-            .phase(phase, Some(wave), hosts, allowed, move |fleet, work, seat| {
-                let (contents, terms, judge) =
-                    (Arc::clone(&contents), Arc::clone(&terms), Arc::clone(&judge));
+            .phase(phase, Some(wave), hosts, budget, move |fleet, work, permit| {
+                let (contents, run_info, judge) =
+                    (Arc::clone(&contents), Arc::clone(&run_info), Arc::clone(&judge));
                 async move {
                     let name = work.plan.host.as_str();
                     let guard = judge.limit(name).filter(|_| work.plan.begins_anew());
                     let input = off_thread({
                         let work = Arc::clone(&work);
-                        move || activate::input(&work, &*contents, &terms, guard)
+                        move || activate::input(&work, &*contents, &run_info, guard)
                     });
                     let input = input.await?;
                     let host = fleet.host(name)?;
-                    let judge = guard.map(|_| (&*judge, &*seat));
+                    let judge = guard.map(|_| (&*judge, &*permit));
                     activate::activate(name, &*host, input, fleet.limits().activate, judge).await
                 }
             })
@@ -190,24 +196,32 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             };
             run.settle(&work.plan.host, outcome);
         }
-        run.go_on(allowed.excess(), &allowed.words(wave))
+        run.go_on(budget.excess(), &budget.words(wave))
     }
 
     /// Gives back hosts that were locked while staging and whose turn did not come. Best effort: locks end by
     /// themselves.
     async fn unlock_waiting<C: Connect<Remote = R>>(&self, run: &mut Run<C>, work: &[Arc<HostWork>]) {
-        if self.terms.lock.is_none() {
+        if self.run_info.lock.is_none() {
             return;
         }
         let waiting = work
             .iter()
-            .filter(|host| stage::is_needed(host) && run.was_staged(&host.plan.host));
+            .filter(|host| host.needs_staging() && run.was_staged(&host.plan.host));
         let sites: Vec<(String, Site)> = waiting
             .map(|host| (host.plan.host.clone(), host.site.clone()))
             .collect();
         if !sites.is_empty() {
             let heard: Arc<dyn Progress> = Arc::new(Unsettled(Arc::clone(&run.progress)));
-            let _ = unlock(&run.fleet, sites, &self.terms, false, &heard, &Cancel::default()).await;
+            let _ = unlock(
+                &run.fleet,
+                sites,
+                &self.run_info,
+                false,
+                &heard,
+                &Cancel::default(),
+            )
+            .await;
         }
     }
 }

@@ -30,6 +30,7 @@ mod run;
 mod stage;
 mod unlock;
 pub mod verify;
+mod work;
 
 pub use connection_pool::{ConnectionPool, Limits};
 pub use contact::{Connect, InventoryConnect};
@@ -41,40 +42,6 @@ pub use pool::Cancel;
 pub use progress::{Event, Progress, Silent};
 pub use report::{Outcome, Report, restarted_because};
 pub use rollback::{Back, RollbackJob, Target, rollback};
-pub use rollout::{HostLock, Judge, Judgement, NotReady, Rollout, Terms, Trusting, Unready};
+pub use rollout::{HostLock, Judge, Judgement, NotReady, Rollout, RunInfo, Trusting, Unready};
 pub use unlock::unlock;
-
-use crate::digest::Digest;
-use crate::plan::HostPlan;
-use crate::secret::Secret;
-
-/// Where on a host files go, and whose they become.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Site {
-    /// Directory that stands for `/` on the host; `None`: `/`. It must exist.
-    pub root: Option<String>,
-    /// Directory of the key media, absolute; made where it is missing.
-    pub keysdir: String,
-    /// Owner of placed files, by name or number; `None`: whoever writes them, or the owner of the file replaced.
-    pub owner: Option<String>,
-    /// Group of placed files, by name or number.
-    pub group: Option<String>,
-}
-
-/// What is to be done on one host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostWork {
-    /// Its part of the plan.
-    pub plan: HostPlan,
-    /// Where.
-    pub site: Site,
-    /// What the host keeps of the vault once it is changed (`vault::Signer::host_record`); empty: what it has.
-    pub record: String,
-}
-
-/// Where contents come from, one at a time: a plan holds digests only, and the contents of ten thousand hosts
-/// are never in memory together. Called from worker threads.
-pub trait ContentSource: Send + Sync {
-    /// The content of the file at `path` on `host`, whose digest is `digest`. `Err`: why it cannot be had.
-    fn content(&self, host: &str, path: &str, digest: &Digest) -> Result<Secret, String>;
-}
+pub use work::{ContentSource, HostWork, Site};

@@ -255,7 +255,7 @@ fn not_started(status: i32, stderr: String) -> PhaseError {
             "sudo demands a terminal".to_owned(),
             "take `requiretty` out of sudoers for this login",
         )
-    } else if says("not in the sudoers") || says("is not allowed to") || says("Operation not permitted") {
+    } else if says("not in the sudoers") || says("is not budget to") || says("Operation not permitted") {
         (
             "this login may not become root".to_owned(),
             "allow it in sudoers or doas.conf, or log in as root",

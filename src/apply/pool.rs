@@ -33,12 +33,12 @@ pub(super) struct Room {
 
 /// A place among those worked on at the same time.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Permit {
     all: Arc<Semaphore>,
     held: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl Seat {
+impl Permit {
     /// Waits for something without keeping others from working, and takes a place again after that.
     pub(super) async fn lend<T>(&self, wait: impl Future<Output = T>) -> T {
         drop(self.held().take());
@@ -59,13 +59,13 @@ pub(super) async fn each<I, T, F>(
     items: Vec<I>,
     room: Room,
     stop: impl Fn() -> bool,
-    mut run: impl FnMut(I, Arc<Seat>) -> F,
+    mut run: impl FnMut(I, Arc<Permit>) -> F,
 ) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
 {
-    let seats = Arc::new(Semaphore::new(room.jobs.max(1)));
+    let permits = Arc::new(Semaphore::new(room.jobs.max(1)));
     let mut items = items.into_iter().peekable();
     let mut running = JoinSet::new();
     let mut done = Vec::with_capacity(items.len());
@@ -73,11 +73,11 @@ where
         let begins =
             items.peek().is_some() && running.len() < room.in_flight.max(room.jobs).max(1) && !stop();
         tokio::select! {
-            seat = Arc::clone(&seats).acquire_owned(), if begins => {
-                // Somebody may have asked to stop while there was no seat.
+            permit = Arc::clone(&permits).acquire_owned(), if begins => {
+                // Somebody may have asked to stop while there was no permit.
                 if let Some(item) = items.next_if(|_| !stop()) {
-                    let seat = Seat { all: Arc::clone(&seats), held: Mutex::new(seat.ok()) };
-                    running.spawn(run(item, Arc::new(seat)));
+                    let permit = Permit { all: Arc::clone(&permits), held: Mutex::new(permit.ok()) };
+                    running.spawn(run(item, Arc::new(permit)));
                 }
             }
             ended = running.join_next(), if !running.is_empty() => match ended {
@@ -150,7 +150,7 @@ mod tests {
         assert!((4..=5).contains(&done.len()), "{done:?}");
     }
 
-    /// Two seats, and all five that fit in flight wait for each other: they could not, had one to keep its seat.
+    /// Two permits, and all five that fit in flight wait for each other: they could not, had one to keep its permit.
     #[tokio::test]
     async fn who_waits_makes_room() {
         let together = Arc::new(tokio::sync::Barrier::new(5));
@@ -164,7 +164,7 @@ mod tests {
             (0..10).collect(),
             room,
             || false,
-            |i: u32, seat| {
+            |i: u32, permit| {
                 let (together, working, most) =
                     (Arc::clone(&together), Arc::clone(&working), Arc::clone(&most));
                 async move {
@@ -173,7 +173,7 @@ mod tests {
                         tokio::time::sleep(Duration::from_millis(2)).await;
                         working.fetch_sub(1, Ordering::SeqCst);
                         if part == 0 {
-                            seat.lend(together.wait()).await;
+                            permit.lend(together.wait()).await;
                         }
                     }
                     i
@@ -181,8 +181,8 @@ mod tests {
             },
         );
         let done = tokio::time::timeout(Duration::from_secs(60), done).await;
-        assert_eq!(done.expect("nobody waits for a seat for ever").len(), 10);
-        assert_eq!(most.load(Ordering::SeqCst), 2, "work keeps to the seats");
+        assert_eq!(done.expect("nobody waits for a permit for ever").len(), 10);
+        assert_eq!(most.load(Ordering::SeqCst), 2, "work keeps to the permits");
     }
 
     #[tokio::test]
@@ -197,10 +197,10 @@ mod tests {
             (0..50).collect(),
             room,
             || enough.is_cancelled(),
-            move |i: u32, seat| {
+            move |i: u32, permit| {
                 let stop = stop.clone();
                 async move {
-                    seat.lend(tokio::task::yield_now()).await;
+                    permit.lend(tokio::task::yield_now()).await;
                     stop.cancel();
                     i
                 }

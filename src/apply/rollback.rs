@@ -4,9 +4,9 @@ use super::activate::{Activated, read, restart_output};
 use super::payload::{Payload, Prelude, Sent};
 use super::phase::{failure, garbled};
 use super::pool::Cancel;
-use super::run::{Allowed, Named, Run};
+use super::run::{FailureBudget, Named, Run};
 use super::{
-    Connect, ConnectionPool, Judge, Outcome, Phase, PhaseError, Progress, Report, Rollout, Site, Terms,
+    Connect, ConnectionPool, Judge, Outcome, Phase, PhaseError, Progress, Report, Rollout, RunInfo, Site,
 };
 use crate::plan::SwitchRecord;
 use crate::remote::Remote;
@@ -84,7 +84,7 @@ pub struct RollbackJob<R> {
     /// Also over files that somebody changed by hand since.
     pub force: bool,
     /// What hosts are told of the run.
-    pub terms: Terms,
+    pub run_info: RunInfo,
     /// In which order, and how much trouble is borne.
     pub rollout: Rollout,
     /// Who says whether a host is well.
@@ -102,7 +102,7 @@ pub async fn rollback<C: Connect>(
         hosts,
         target,
         force,
-        terms,
+        run_info,
         rollout,
         judge,
     } = job;
@@ -114,23 +114,24 @@ pub async fn rollback<C: Connect>(
         .into_iter()
         .map(|back| (back.host.clone(), Arc::new(back)))
         .collect();
-    let allowed = Allowed::new(rollout.max_fail);
-    let (terms, target) = (Arc::new(terms), target.line());
+    let budget = FailureBudget::new(rollout.max_fail);
+    let (run_info, target) = (Arc::new(run_info), target.line());
     let mut stopped = Ok(());
     for batch in rollout.batches {
         let work = batch.hosts.iter().filter_map(|name| hosts.get(name).cloned());
-        let (terms, target, judge) = (Arc::clone(&terms), target.clone(), Arc::clone(&judge));
+        let (run_info, target, judge) = (Arc::clone(&run_info), target.clone(), Arc::clone(&judge));
         let results = run
             .phase(
                 Phase::Rollback,
                 Some(batch.wave),
                 work.collect(),
-                &allowed,
-                move |fleet, back: Arc<Back>, seat| {
-                    let (terms, target, judge) = (Arc::clone(&terms), target.clone(), Arc::clone(&judge));
+                &budget,
+                move |fleet, back: Arc<Back>, permit| {
+                    let (run_info, target, judge) =
+                        (Arc::clone(&run_info), target.clone(), Arc::clone(&judge));
                     async move {
                         let prelude = Prelude {
-                            lock: terms.lock.as_ref(),
+                            lock: run_info.lock.as_ref(),
                             target: Some(&target),
                             force,
                             ..Prelude::default()
@@ -139,7 +140,7 @@ pub async fn rollback<C: Connect>(
                         let host = fleet.host(&back.host)?;
                         let (done, since) = go(&*host, input, fleet.limits().activate).await?;
                         if let Some(since) = since.filter(|_| judge.limit(&back.host).is_some()) {
-                            seat.lend(judge.judge(&back.host, &*host, since)).await?;
+                            permit.lend(judge.judge(&back.host, &*host, since)).await?;
                         }
                         Ok(done)
                     }
@@ -158,7 +159,7 @@ pub async fn rollback<C: Connect>(
             };
             run.settle(&back.host, outcome);
         }
-        stopped = run.go_on(allowed.excess(), &allowed.words(batch.wave));
+        stopped = run.go_on(budget.excess(), &budget.words(batch.wave));
         if stopped.is_err() {
             break;
         }

@@ -21,7 +21,7 @@ pub struct HostLock {
 
 /// What every host of a run is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct RunInfo {
     /// The run's name, one word: records of switches carry it.
     pub run: String,
     /// The vault's generation it brings; 0 for none.
@@ -30,7 +30,7 @@ pub struct Terms {
     pub lock: Option<HostLock>,
 }
 
-impl Default for Terms {
+impl Default for RunInfo {
     /// A run that has no page in any journal, no generation and no locks.
     fn default() -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! A run under way: phases on many hosts at once, how hosts have ended, and when it is enough.
 
 use super::activate::Activated;
-use super::pool::{Cancel, Seat, each};
+use super::pool::{Cancel, Permit, each};
 use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
 use super::{Connect, ConnectionPool, Phase, PhaseError};
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many hosts may still fail before no other is begun.
 #[derive(Debug, Clone)]
-pub(super) struct Allowed {
+pub(super) struct FailureBudget {
     failed: Arc<AtomicUsize>,
     most: usize,
 }
 
-impl Allowed {
+impl FailureBudget {
     pub(super) fn new(most: usize) -> Self {
         Self {
             failed: Arc::default(),
@@ -106,14 +106,14 @@ impl<C: Connect> Run<C> {
         self.report.hosts.insert(host.to_owned(), outcome);
     }
 
-    /// One phase on many hosts, with events. No host is begun any more once more have failed than allowed.
+    /// One phase on many hosts, with events. No host is begun any more once more have failed than budget.
     pub(super) async fn phase<W: Named, F>(
         &mut self,
         phase: Phase,
         wave: Option<u32>,
         hosts: Vec<Arc<W>>,
-        allowed: &Allowed,
-        run: impl Fn(Arc<ConnectionPool<C>>, Arc<W>, Arc<Seat>) -> F + Clone + Send + Sync + 'static,
+        budget: &FailureBudget,
+        run: impl Fn(Arc<ConnectionPool<C>>, Arc<W>, Arc<Permit>) -> F + Clone + Send + Sync + 'static,
     ) -> Vec<(Arc<W>, Result<Activated, PhaseError>)>
     where
         F: Future<Output = Result<Activated, PhaseError>> + Send,
@@ -126,17 +126,17 @@ impl<C: Connect> Run<C> {
                 hosts: count,
             });
         }
-        let stop = || self.cancel.is_cancelled() || allowed.is_over();
-        let results = each(hosts, self.fleet.room(count), stop, |work, seat| {
+        let stop = || self.cancel.is_cancelled() || budget.is_over();
+        let results = each(hosts, self.fleet.room(count), stop, |work, permit| {
             let (fleet, progress) = (Arc::clone(&self.fleet), Arc::clone(&self.progress));
-            let (cancel, allowed, run) = (self.cancel.clone(), allowed.clone(), run.clone());
+            let (cancel, budget, run) = (self.cancel.clone(), budget.clone(), run.clone());
             async move {
                 let host = work.host();
                 progress.event(Event::Started { host, phase });
-                let attempt = || run(Arc::clone(&fleet), Arc::clone(&work), Arc::clone(&seat));
+                let attempt = || run(Arc::clone(&fleet), Arc::clone(&work), Arc::clone(&permit));
                 let result = fleet.persist(host, phase, &cancel, attempt).await;
                 if result.is_err() {
-                    allowed.add();
+                    budget.add();
                 }
                 fleet.rest(host, phase != Phase::Stage || result.is_err()).await;
                 progress.event(Event::Ended {

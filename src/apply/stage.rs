@@ -3,11 +3,10 @@
 use super::payload::{Entry, Payload, Prelude, Sent};
 use super::phase::{failure, garbled};
 use super::reply::Reply;
-use super::{ContentSource, HostWork, PhaseError, Terms};
+use super::{ContentSource, HostWork, PhaseError, RunInfo};
 use crate::digest::Digest;
-use crate::plan::{Action, FileSpec};
+use crate::plan::Action;
 use crate::remote::Remote;
-use crate::secret::Secret;
 use std::time::Duration;
 
 pub(super) const TEXT: &str = concat!(
@@ -16,19 +15,11 @@ pub(super) const TEXT: &str = concat!(
     include_str!("scripts/stage.sh")
 );
 
-/// Whether there is anything to stage.
-pub(super) fn is_needed(work: &HostWork) -> bool {
-    work.plan
-        .actions
-        .iter()
-        .any(|action| matches!(action, Action::PutFile { .. }))
-}
-
 /// What is sent.
 pub(super) fn input(
     work: &HostWork,
     contents: &dyn ContentSource,
-    terms: &Terms,
+    run_info: &RunInfo,
 ) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
     for action in &work.plan.actions {
@@ -40,37 +31,18 @@ pub(super) fn input(
             old: &replaces.as_ref().map(Digest::to_string).unwrap_or_default(),
             new: &file.digest.to_string(),
             mode: Some(file.mode),
-            content: Some(content(work, contents, path, file)?),
+            content: Some(work.content(contents, path, file)?),
             path,
         })?;
     }
     // Where nothing follows, the host is left unlocked.
-    let last = !super::activate::is_needed(work);
+    let last = !work.needs_activation();
     let prelude = Prelude {
-        lock: terms.lock.as_ref(),
+        lock: run_info.lock.as_ref(),
         target: last.then_some("stage"),
         ..Prelude::default()
     };
     payload.finish(&work.site, &prelude)
-}
-
-/// A file's content, if it is the one the plan speaks of.
-pub(super) fn content(
-    work: &HostWork,
-    contents: &dyn ContentSource,
-    path: &str,
-    file: &FileSpec,
-) -> Result<Secret, PhaseError> {
-    let content = contents
-        .content(&work.plan.host, path, &file.digest)
-        .map_err(|why| PhaseError::here(format!("the content of {path} cannot be had: {why}")))?;
-    if Digest::of(content.expose()) == file.digest {
-        Ok(content)
-    } else {
-        Err(PhaseError::here(format!(
-            "the content of {path} is not the one the plan was made with: make a new plan"
-        )))
-    }
 }
 
 /// Sends it. `Ok`: how many files were placed.

@@ -4,8 +4,8 @@ use super::payload::Prelude;
 use super::phase::{failure, garbled};
 use super::pool::Cancel;
 use super::reply::Reply;
-use super::run::{Allowed, Named, Run};
-use super::{Connect, ConnectionPool, Outcome, Phase, PhaseError, Progress, Report, Site, Terms};
+use super::run::{FailureBudget, Named, Run};
+use super::{Connect, ConnectionPool, Outcome, Phase, PhaseError, Progress, Report, RunInfo, Site};
 use crate::remote::{Facts, Remote, Script};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
@@ -28,12 +28,12 @@ impl Named for Locked {
     }
 }
 
-/// Takes away the locks of the run that `terms` speak of, or with `force` anybody's. Says how hosts ended, and whose
+/// Takes away the locks of the run that `run_info` speak of, or with `force` anybody's. Says how hosts ended, and whose
 /// the locks were.
 pub async fn unlock<C: Connect>(
     fleet: &Arc<ConnectionPool<C>>,
     sites: Vec<(String, Site)>,
-    terms: &Terms,
+    run_info: &RunInfo,
     force: bool,
     progress: &Arc<dyn Progress>,
     cancel: &Cancel,
@@ -47,18 +47,18 @@ pub async fn unlock<C: Connect>(
         run.expect(&locked.host, true);
     }
     let owners = Arc::new(Mutex::new(BTreeMap::new()));
-    let (terms, told) = (Arc::new(terms.clone()), Arc::clone(&owners));
+    let (run_info, told) = (Arc::new(run_info.clone()), Arc::clone(&owners));
     let results = run
         .phase(
             Phase::Unlock,
             None,
             hosts,
-            &Allowed::any(),
+            &FailureBudget::any(),
             move |fleet, locked, _| {
-                let (terms, told) = (Arc::clone(&terms), Arc::clone(&told));
+                let (run_info, told) = (Arc::clone(&run_info), Arc::clone(&told));
                 async move {
                     let prelude = Prelude {
-                        lock: terms.lock.as_ref(),
+                        lock: run_info.lock.as_ref(),
                         force,
                         ..Prelude::default()
                     };

@@ -1,7 +1,7 @@
 //! Minting: what the inventory asks for and the vault does not have is made, on all cores, as one generation.
 //!
-//! [`wanted`] decides and is pure: inventory, needs, state of the vault and time go in, [`Work`] comes out. [`mint`] does the work
-//! and writes it to the vault in one transaction. Asked again with nothing changed, [`wanted`] finds nothing to do.
+//! [`reconcile`] decides and is pure: inventory, needs, state of the vault and time go in, [`Work`] comes out. [`mint`] does the work
+//! and writes it to the vault in one transaction. Asked again with nothing changed, [`reconcile`] finds nothing to do.
 //!
 //! What holds of everything minted (measured on 4.2.8p15, RFC 5906):
 //!
@@ -13,27 +13,28 @@
 //! * A group has one key. Each server holds a copy encrypted with its own password; a host that serves nobody holds
 //!   client parameters only.
 
+mod decision;
+mod desired_files;
 mod error;
 mod make;
 mod mv_clients;
 mod random;
+mod reconcile;
 mod revocation;
 mod run;
 mod spec;
 mod symmetric;
 #[cfg(test)]
 mod tests;
-mod wanted;
-mod wants;
 mod work;
 
 pub use error::{Error, Problem};
 pub use mv_clients::mv_client;
 pub use random::{PASSWORD_LEN, password};
+pub use reconcile::reconcile;
 pub use revocation::Revocations;
 pub use run::{Progress, mint, mint_with};
 pub use symmetric::symmetric_owner;
-pub use wanted::wanted;
 pub use work::{Task, What, Why, Work};
 
 use crate::inventory::{GroupId, HostId, Inventory};
@@ -73,7 +74,7 @@ pub struct Given {
     pub parameters: HashMap<(GroupId, GroupScheme), Secret>,
 }
 
-/// The state of a vault that [`wanted`] compares with.
+/// The state of a vault that [`reconcile`] compares with.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     /// What there is.

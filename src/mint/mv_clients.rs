@@ -1,7 +1,7 @@
 //! Which host gets which MV client key.
 
+use super::desired_files::DesiredFiles;
 use super::spec::number;
-use super::wants::Wants;
 use crate::inventory::{GroupId, HostId, IdentityScheme};
 use crate::media::GroupScheme;
 use crate::media::mv::MvAuthority;
@@ -15,7 +15,7 @@ pub fn mv_client(artifact: &Artifact) -> Option<usize> {
         .flatten()
 }
 
-impl Wants<'_, '_> {
+impl DesiredFiles<'_, '_> {
     /// Gives every host that needs MV parameters the number of a client key: the one it has, else the one with the
     /// fewest hosts. So numbers stay when hosts come and go. A host that is shut out keeps the number it is shut out with;
     /// others that shared it get another.

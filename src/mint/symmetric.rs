@@ -1,9 +1,9 @@
 //! Symmetric keys: decided once for all hosts that share them.
 
+use super::decision::{Decision, DesiredSecret};
+use super::desired_files::DesiredFiles;
 use super::error::Problem;
 use super::spec::Spec;
-use super::wanted::{Decision, SecretWant};
-use super::wants::Wants;
 use super::work::Make;
 use crate::inventory::{HostId, Implementation, Inventory, SymmetricKey as Declared};
 use crate::media;
@@ -24,7 +24,7 @@ pub fn symmetric_owner(inventory: &Inventory, key: &Declared) -> String {
     }
 }
 
-impl Wants<'_, '_> {
+impl DesiredFiles<'_, '_> {
     pub(super) fn symmetric_keys(&self, host: HostId, needs: &Needs, decision: &mut Decision<'_, '_>) {
         let inventory = self.request.inventory;
         for &id in &needs.symmetric_keys {
@@ -39,7 +39,7 @@ impl Wants<'_, '_> {
             match self.symmetric_key(key, id) {
                 Ok((kind, make)) => {
                     let source = if key.value.is_some() { "given" } else { "generated" };
-                    decision.secret(SecretWant {
+                    decision.secret(DesiredSecret {
                         kind: SecretKind::Symmetric,
                         owner: owner.into(),
                         spec: Spec::new().with("type", kind).with("from", source).finish(),

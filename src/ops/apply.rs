@@ -77,7 +77,7 @@ impl Session {
         let work = Job {
             work,
             contents,
-            terms: page.terms(&self.origin().vault, job.command),
+            run_info: page.run_info(&self.origin().vault, job.command),
             rollout,
             judge: Arc::clone(&judge) as _,
         };

@@ -2,8 +2,8 @@
 
 use crate::apply::{ConnectionPool, InventoryConnect, Limits};
 use crate::inventory::Inventory;
+use crate::ops::environment::Environment;
 use crate::ops::error::{Error, Result};
-use crate::ops::session::Environment;
 use crate::remote::ControlDir;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use crate::inventory::{Connection, HostEntry, HostId, Inventory, Settings};
 use crate::mint::{State, symmetric_owner};
 use crate::ntpconf::{self, ConfError};
 use crate::ops::session::Session;
-use crate::plan::tell::Control;
+use crate::plan::live_update::Control;
 use crate::plan::{self, DesiredHost, HostInput, Observed};
 use crate::trail::needs::symmetric_key;
 use crate::vault::ArtifactId;

@@ -3,9 +3,10 @@
 use crate::apply::{self, Cancel};
 use crate::inventory::HostId;
 use crate::ops::connections::connect;
+use crate::ops::environment::Environment;
 use crate::ops::error::{Error, Result};
+use crate::ops::in_force::InForce;
 use crate::ops::notice::Notice;
-use crate::ops::session::{Environment, InForce};
 use crate::remote::{HostKeys, Unreachable};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! A run as the vault remembers it: who did what, and how it ended on every host, written down while it goes on.
 
-use crate::apply::{self, Event, HostLock, Outcome, Report, Terms};
+use crate::apply::{self, Event, HostLock, Outcome, Report, RunInfo};
 use crate::digest::Digest;
 use crate::ops::error::{Error, Result};
 use crate::ops::notice::{Hosts, Notice, Observer};
@@ -107,8 +107,8 @@ impl Page {
     }
 
     /// What hosts are told of the run.
-    pub(crate) fn terms(&self, vault: &Path, command: &str) -> Terms {
-        Terms {
+    pub(crate) fn run_info(&self, vault: &Path, command: &str) -> RunInfo {
+        RunInfo {
             run: self.run.to_string(),
             generation: match *self.reaches {
                 Reaches::All(number) => number,

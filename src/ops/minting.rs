@@ -1,12 +1,12 @@
 //! Minting into the vault of a session.
 
 use crate::digest::Digest;
-use crate::mint::{self, Request, State, Work};
+use crate::mint::{self, Given, Request, State, Work};
 use crate::ops::error::{Error, Result};
-use crate::ops::notice::{Minting, Notice};
+use crate::ops::in_force::InForce;
+use crate::ops::notice::{Minting, Notice, Observer};
 use crate::ops::now;
-use crate::ops::session::Session;
-use crate::rotate::departed::departed;
+use crate::rotate::removed_hosts::removed_hosts;
 use crate::secret::Secret;
 use crate::vault::{GenerationId, Lock, SecretKind, Vault};
 use std::collections::HashSet;
@@ -46,61 +46,76 @@ pub(super) struct Minted {
     pub(super) lock: Option<Lock>,
 }
 
-pub(super) fn mint(session: &Session, vault: &mut Vault, demand: &Demand<'_>) -> Result<Minted> {
-    let none = HashSet::new();
-    let (inventory, analysis) = (session.inventory(), session.analysis());
-    let now = now();
-    let request = Request {
-        inventory,
-        needs: &|host| analysis.needs(host),
-        given: session.values(),
-        now,
-        renew_until: demand.renew_until.unwrap_or(now),
-        renewing: demand.renewing,
-        anew: demand.replace.unwrap_or(&none),
-    };
-    let mut state = State::read(vault)?;
-    let mut work = mint::wanted(&request, &state)?;
-    if work.is_empty() {
-        return Ok(Minted { state, lock: None });
-    }
-    let lock = session.lock_for_minting(vault)?;
-    // Somebody else may have minted just that while the lock was waited for.
-    if vault.latest()? != state.snapshot.generation {
-        state = State::read(vault)?;
-        work = mint::wanted(&request, &state)?;
+/// Mints for an inventory into its vault.
+pub(super) struct Minter<'a> {
+    pub(super) fleet: &'a InForce,
+    /// Values that the inventory takes from outside.
+    pub(super) values: &'a Given,
+    pub(super) observer: &'a dyn Observer,
+    /// The vault is a copy that is thrown away.
+    pub(super) rehearsal: bool,
+    /// Locks the vault; `None`: it is locked already.
+    pub(super) lock: &'a dyn Fn(&Vault) -> Result<Option<Lock>>,
+}
+
+impl Minter<'_> {
+    pub(super) fn mint(&self, vault: &mut Vault, demand: &Demand<'_>) -> Result<Minted> {
+        let none = HashSet::new();
+        let InForce { inventory, analysis } = self.fleet;
+        let now = now();
+        let request = Request {
+            inventory,
+            needs: &|host| analysis.needs(host),
+            given: self.values,
+            now,
+            renew_until: demand.renew_until.unwrap_or(now),
+            renewing: demand.renewing,
+            anew: demand.replace.unwrap_or(&none),
+        };
+        let mut state = State::read(vault)?;
+        let mut work = mint::reconcile(&request, &state)?;
         if work.is_empty() {
-            return Ok(Minted { state, lock });
+            return Ok(Minted { state, lock: None });
         }
+        let lock = (self.lock)(vault)?;
+        // Somebody else may have minted just that while the lock was waited for.
+        if vault.latest()? != state.snapshot.generation {
+            state = State::read(vault)?;
+            work = mint::reconcile(&request, &state)?;
+            if work.is_empty() {
+                return Ok(Minted { state, lock });
+            }
+        }
+        for removed in &removed_hosts(inventory, &state.snapshot) {
+            self.observer.notice(Notice::HostRemoved(removed));
+        }
+        self.make(vault, &work, demand)?;
+        let state = State::read(vault)?;
+        Ok(Minted { state, lock })
     }
-    let observer = session.observer();
-    for departed in &departed(inventory, &state.snapshot) {
-        observer.notice(Notice::Departed(departed));
+
+    fn make(&self, vault: &mut Vault, work: &Work, demand: &Demand<'_>) -> Result<()> {
+        let sources = &self.fleet.inventory.sources;
+        let texts: Vec<&str> = sources.iter().map(|source| source.text.as_str()).collect();
+        let record = demand.record.map(|record| record(work));
+        let generation = mint::mint_with(
+            vault,
+            work,
+            demand.note,
+            Digest::of(texts.join("\0").as_bytes()),
+            record.as_ref().map(|(name, value)| (*name, value)),
+            &Minting(self.observer),
+        );
+        self.observer.notice(Notice::Ended);
+        if let Some(GenerationId(generation)) = generation? {
+            self.observer.notice(Notice::Minted {
+                generation,
+                work,
+                rehearsal: self.rehearsal,
+            });
+        }
+        Ok(())
     }
-    let record = demand.record.map(|record| record(&work));
-    let texts: Vec<&str> = inventory
-        .sources
-        .iter()
-        .map(|source| source.text.as_str())
-        .collect();
-    let generation = mint::mint_with(
-        vault,
-        &work,
-        demand.note,
-        Digest::of(texts.join("\0").as_bytes()),
-        record.as_ref().map(|(name, value)| (*name, value)),
-        &Minting(observer),
-    );
-    observer.notice(Notice::Ended);
-    if let Some(GenerationId(generation)) = generation? {
-        observer.notice(Notice::Minted {
-            generation,
-            work: &work,
-            rehearsal: session.is_rehearsal(),
-        });
-    }
-    let state = State::read(vault)?;
-    Ok(Minted { state, lock })
 }
 
 impl From<mint::Error> for Error {

@@ -10,11 +10,13 @@ pub(crate) mod atomic_file;
 mod belonging;
 mod connections;
 mod desired;
+mod environment;
 mod error;
 pub mod export;
 mod external_values;
 mod health_check;
 pub(crate) mod hostkeys;
+mod in_force;
 pub mod inspection;
 mod journal;
 mod load;
@@ -34,13 +36,15 @@ mod vault_access;
 pub mod verify;
 
 pub use apply::ApplyJob;
+pub use environment::Environment;
 pub use error::{Error, Kind, Result};
+pub use in_force::InForce;
 pub use load::{Loaded, Reach};
 pub use minting::Demand;
 pub use notice::{Nobody, Notice, Observer};
 pub use plan::Planned;
 pub use rollout::{Care, RolloutOptions, Task};
-pub use session::{Environment, InForce, Session};
+pub use session::{InForce, Session};
 pub use vault_access::{FindKey, FindKnown, VaultAccess};
 
 /// The present, Unix seconds.

@@ -5,8 +5,8 @@ use crate::finding::Finding;
 use crate::inventory::Source;
 use crate::mint::{self, Work};
 use crate::ops::rotation::Step;
-use crate::rotate::departed::Departed;
 use crate::rotate::impact::HostImpact;
+use crate::rotate::removed_hosts::RemovedHost;
 use crate::vault::VaultId;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -62,7 +62,7 @@ pub enum Notice<'a> {
         hosts: usize,
     },
     /// A host that left the fleet, or its group, knows what it can still use.
-    Departed(&'a Departed),
+    HostRemoved(&'a RemovedHost),
     /// Minting begins.
     MintingBegan {
         /// Hosts and groups to mint for.

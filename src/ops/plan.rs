@@ -13,7 +13,7 @@ use crate::ops::notice::{Hosts, Notice};
 use crate::ops::rollout::Task;
 use crate::ops::saved_plan::{Saved, SavedFrom};
 use crate::ops::session::Session;
-use crate::plan::tell::Told;
+use crate::plan::live_update::LiveUpdate;
 use crate::plan::{self, Action, DesiredHost, HostPlan, Observed, Plan};
 use crate::rotate;
 use crate::secret::Secret;
@@ -256,14 +256,14 @@ fn host_plan(
     let restarted = task.care.restart.contains(&host);
     let entry = session.inventory().entry(host);
     let site = site(session.inventory(), host);
-    let told = Told {
+    let told = LiveUpdate {
         daemon: entry.settings.ntpd,
         keys_file: &entry.settings.keys_file,
         root: site.root.as_deref().unwrap_or_default().trim_end_matches('/'),
         as_root: as_root(&entry.settings),
         restart: (restarted || task.restart).then_some("a restart was asked for"),
     };
-    let mut plan = desired.plan_telling(observed, &told);
+    let mut plan = desired.plan_with_live_update(observed, &told);
     if restarted
         && !plan.restarts()
         && let Some(command) = &desired.desired.restart

@@ -7,14 +7,15 @@ use crate::mint::State;
 use crate::ops::belonging::Belonging;
 use crate::ops::connections::connections;
 use crate::ops::desired::site;
+use crate::ops::environment::Environment;
 use crate::ops::error::{Error, Result};
 use crate::ops::health_check::{HealthCheck, Known};
+use crate::ops::in_force::{InForce, has_revocations, is_renamed};
 use crate::ops::journal::{self, Reaches};
 use crate::ops::load::{Loaded, Reach};
 use crate::ops::notice::{Hosts, Notice};
 use crate::ops::plan::interrupted;
 use crate::ops::rollout::RolloutOptions;
-use crate::ops::session::{Environment, InForce, has_revocations, is_renamed};
 use crate::ops::vault_access::VaultAccess;
 use crate::plan::{Action, HostPlan, Observed};
 use crate::vault::{self, GenerationId, Lock, Vault};
@@ -157,7 +158,7 @@ impl Rollback {
                 .collect(),
             target: self.target.clone(),
             force: options.force,
-            terms: page.terms(self.access.path(), &command),
+            run_info: page.run_info(self.access.path(), &command),
             rollout: options.rollout.rollout(&plans),
             judge: Arc::clone(&judge) as _,
         };

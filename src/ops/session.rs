@@ -3,35 +3,25 @@
 use crate::apply::Rollout;
 use crate::digest::Digest;
 use crate::inventory::{HostId, Inventory};
-use crate::mint::{self, Revocations, State};
+use crate::mint::{self, State};
 use crate::ntpconf::Templates;
+use crate::ops::environment::Environment;
 use crate::ops::error::{Error, Result};
 use crate::ops::external_values;
+use crate::ops::in_force::{InForce, in_force};
 use crate::ops::load::{Loaded, Reach, select};
-use crate::ops::minting::{self, Demand};
+use crate::ops::minting::{Demand, Minter};
 use crate::ops::notice::Observer;
 use crate::ops::rollout::{Care, RolloutOptions, Task};
 use crate::ops::saved_plan::Origin;
 use crate::ops::vault_access::VaultAccess;
 use crate::plan::HostPlan;
-use crate::rotate::{idents::Names, order, renumber::Renumbering};
-use crate::trail::{self, Analysis};
+use crate::rotate::order;
+use crate::trail::Analysis;
 use crate::vault::{self, GenerationId, Lock, Vault};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
-
-/// What an operation takes from around it.
-#[derive(Clone)]
-pub struct Environment {
-    /// Who hears what happens.
-    pub observer: Arc<dyn Observer>,
-    /// The variables that an inventory may name for passwords and keys.
-    pub variable: fn(&str) -> Option<OsString>,
-    /// Where private temporary directories are made.
-    pub temporary: PathBuf,
-}
 
 /// Everything that operations on a fleet have in common, opened once: the inventory in force with its analysis, the vault with
 /// its lock, what was minted, the templates, the values that the inventory takes from outside.
@@ -250,10 +240,6 @@ impl Session {
         &self.templates
     }
 
-    pub(crate) fn values(&self) -> &mint::Given {
-        &self.values
-    }
-
     /// From where all this was read.
     pub fn origin(&self) -> &Origin {
         &self.origin
@@ -337,20 +323,21 @@ impl Session {
         let before = self.generation();
         let vault = Arc::clone(&self.vault);
         let mut vault = vault.lock().unwrap_or_else(PoisonError::into_inner);
-        let minted = minting::mint(self, &mut vault, demand)?;
+        let minter = Minter {
+            fleet: &self.current,
+            values: &self.values,
+            observer: self.observer(),
+            rehearsal: self.is_rehearsal(),
+            lock: &|vault| match self.lock {
+                Some(_) => Ok(None),
+                None => self.access.lock_unchanged(vault, self.states).map(Some),
+            },
+        };
+        let minted = minter.mint(&mut vault, demand)?;
         self.states = vault.states_digest()?;
-        drop(vault);
         self.state = minted.state;
         self.lock = minted.lock.or(self.lock.take());
         Ok(self.generation() != before)
-    }
-
-    /// Locks the vault if it is not locked, for who mints.
-    pub(crate) fn lock_for_minting(&self, vault: &Vault) -> Result<Option<Lock>> {
-        if self.lock.is_some() {
-            return Ok(None);
-        }
-        self.access.lock_unchanged(vault, self.states).map(Some)
     }
 
     /// Changes what the vault keeps of rotations or revocations, and makes the session be about what then is in force. The
@@ -408,54 +395,4 @@ fn read_templates(dir: Option<PathBuf>) -> Result<Templates> {
             Error::new(format!("the templates in {} cannot be used", dir.display())).because(&*error)
         }),
     }
-}
-
-/// An inventory with its analysis.
-#[derive(Debug, Clone)]
-pub struct InForce {
-    /// The inventory.
-    pub inventory: Arc<Inventory>,
-    /// Its graph, findings, and the needs of its hosts.
-    pub analysis: Arc<Analysis>,
-}
-
-impl From<Loaded> for InForce {
-    fn from(loaded: Loaded) -> Self {
-        Self {
-            inventory: Arc::new(loaded.inventory),
-            analysis: Arc::new(loaded.analysis),
-        }
-    }
-}
-
-/// The inventory as it is in force: as written, with the ids that symmetric keys, and the names that
-/// identity keys, have come to by rotation.
-pub(crate) fn in_force(written: &InForce, vault: &Vault) -> Result<InForce> {
-    let (names, numbers) = (Names::read(vault)?, Renumbering::read(vault)?);
-    let mut current = written.clone();
-    if names != Names::default() {
-        // Trails and needs do not depend on what keys are called.
-        names.apply_to(Arc::make_mut(&mut current.inventory));
-    }
-    if !numbers.is_empty() {
-        let inventory = numbers.apply_to(&current.inventory);
-        let today = time::OffsetDateTime::now_utc().date();
-        current.analysis = Arc::new(trail::analyse(&inventory, today));
-        current.inventory = Arc::new(inventory);
-    }
-    Ok(current)
-}
-
-/// Whether a rotation has changed what keys are called: then [`in_force`] needs the vault's key.
-pub(crate) fn is_renamed(vault: &Vault) -> Result<bool> {
-    has_one_of(vault, &[Names::STATE, Renumbering::STATE])
-}
-
-/// Whether MV clients are revoked; which ones is sealed.
-pub(crate) fn has_revocations(vault: &Vault) -> Result<bool> {
-    has_one_of(vault, &[Revocations::STATE])
-}
-
-fn has_one_of(vault: &Vault, names: &[&str]) -> Result<bool> {
-    Ok(vault.states()?.iter().any(|state| names.contains(&&**state)))
 }

@@ -1,12 +1,13 @@
 //! Unlocking: locks that dead runs have left on hosts are taken away.
 
-use crate::apply::{self, Cancel, Limits, Report, Terms};
+use crate::apply::{self, Cancel, Limits, Report, RunInfo};
 use crate::ops::connections::connections;
 use crate::ops::desired::site;
+use crate::ops::environment::Environment;
 use crate::ops::error::Result;
+use crate::ops::in_force::InForce;
 use crate::ops::load::{Loaded, Reach};
 use crate::ops::notice::{Hosts, Notice};
-use crate::ops::session::{Environment, InForce};
 use std::collections::BTreeMap;
 
 /// What came of it.
@@ -37,7 +38,8 @@ pub async fn unlock(
         .collect();
     let connections = connections(&fleet.inventory, limits, environment)?;
     let heard = Hosts::heard_by(&environment.observer);
-    let (report, owners) = apply::unlock(&connections, sites, &Terms::default(), true, &heard, cancel).await;
+    let (report, owners) =
+        apply::unlock(&connections, sites, &RunInfo::default(), true, &heard, cancel).await;
     environment.observer.notice(Notice::Ended);
     Ok(Unlocked { report, owners })
 }

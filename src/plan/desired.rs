@@ -1,6 +1,5 @@
 //! What a host should look like: its media, its links, and its configuration as keytrail's lines make it.
 
-use super::tell::{self, Told};
 use super::{ConfLines, Desired, FileSpec, HostPlan, Observed, diff};
 use crate::digest::Digest;
 use crate::inventory::{Association, ConfMode, GroupId, HostId, IdentityScheme, Inventory, Settings};
@@ -184,13 +183,6 @@ impl DesiredHost {
         let mut plan = diff(&self.desired, observed, &self.lines);
         plan.warnings.splice(0..0, self.warnings.iter().cloned());
         plan.range.clone_from(&self.range);
-        plan
-    }
-
-    /// The same, with the daemon told what changes while it runs where that is enough.
-    pub fn plan_telling(&mut self, observed: &Observed, told: &Told<'_>) -> HostPlan {
-        let mut plan = self.plan(observed);
-        tell::instead(&mut plan, self, observed, told);
         plan
     }
 }

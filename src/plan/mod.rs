@@ -10,10 +10,10 @@ mod desired;
 mod diff;
 mod foreign;
 mod key_file;
+pub mod live_update;
 mod model;
 pub mod order;
 pub mod render;
-pub mod tell;
 
 pub use actions::*;
 pub use compare::Moved;

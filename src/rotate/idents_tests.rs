@@ -1,7 +1,7 @@
 //! Keys under a new name, from the first step to the last: who holds what, who proves itself with what, who asks for what.
 
-use super::gapless::obstacles;
 use super::idents::{Names, Step, number};
+use super::seamless::obstacles;
 use crate::inventory::{GroupId, Inventory, Verify, load_str};
 use crate::trail::needs::ident;
 use crate::trail::{Analysis, analyse};

@@ -362,7 +362,7 @@ fn the_most_urgent_comes_first_and_a_vault_keeps_it() {
 
 #[test]
 fn who_left_is_told_with_what_it_knows() {
-    let left = departed::Departed {
+    let left = departed::RemovedHost {
         stays: false,
         host: "yellow".into(),
         knows: [

@@ -3,7 +3,7 @@
 use super::world::{World, here};
 use keytrail::apply::{
     Back, Cancel, Connect, ConnectionPool, HostLock, Job, Judge, Judgement, Outcome, Phase, PhaseError,
-    Report, RollbackJob, Rollout, Silent, Target, Terms, Trusting, apply, rollback,
+    Report, RollbackJob, Rollout, RunInfo, Silent, Target, Trusting, apply, rollback,
 };
 use keytrail::plan::order::Batch;
 use std::collections::BTreeMap;
@@ -69,8 +69,8 @@ pub async fn two_generations(
     trees
 }
 
-pub fn terms(generation: u64) -> Terms {
-    Terms {
+pub fn terms(generation: u64) -> RunInfo {
+    RunInfo {
         run: format!("run{generation}"),
         generation,
         lock: Some(lock("us")),
@@ -94,7 +94,7 @@ pub async fn run<C: Connect>(
 ) -> Report {
     let work = world.work(&world.observe(&here()).await);
     let job = Job {
-        terms: terms(generation),
+        run_info: terms(generation),
         rollout,
         judge,
         ..world.job(work)
@@ -124,7 +124,7 @@ pub async fn back(world: &World, hosts: &[&str], target: &Target, force: bool) -
             hosts: backs,
             target: target.clone(),
             force,
-            terms: terms(9),
+            run_info: terms(9),
             rollout,
             judge: Arc::new(Trusting),
         },

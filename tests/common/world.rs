@@ -3,7 +3,7 @@
 use super::Lab;
 use keytrail::apply::{
     Cancel, Connect, ConnectionPool, ContentSource, Event, HostWork, Job, Limits, Look, Outcome, Phase,
-    PhaseError, Progress, Report, Rollout, Silent, Site, Terms, Trusting, apply,
+    PhaseError, Progress, Report, Rollout, RunInfo, Silent, Site, Trusting, apply,
 };
 use keytrail::digest::Digest;
 use keytrail::plan::{self, Desired, FileSpec, Observed};
@@ -188,7 +188,7 @@ impl World {
         Job {
             work,
             contents: Arc::clone(&self.contents) as _,
-            terms: Terms::default(),
+            run_info: RunInfo::default(),
             rollout: Rollout::default(),
             judge: Arc::new(Trusting),
         }

@@ -32,13 +32,13 @@ impl<R: Send + Sync> Judge<R> for Dislikes {
     }
 }
 
-struct Told {
+struct LiveUpdate {
     world: World,
     work: Vec<HostWork>,
     _dir: tempfile::TempDir,
 }
 
-impl Told {
+impl LiveUpdate {
     /// A host in its first generation, and the work of the second with a daemon that is told by `tell` and restarted by
     /// `restart`; both say so in a log.
     async fn new(tell: &str, restart: &str) -> Self {
@@ -104,7 +104,7 @@ impl Told {
 
 #[tokio::test]
 async fn who_is_told_is_not_restarted() {
-    let told = Told::new("true", "true").await;
+    let told = LiveUpdate::new("true", "true").await;
     let report = told.run(&here(), Arc::new(Trusting)).await;
     let Outcome::Changed { restart, untold, .. } = &report.hosts["one"] else {
         panic!("{report:?}");
@@ -122,7 +122,7 @@ async fn who_is_told_is_not_restarted() {
 
 #[tokio::test]
 async fn who_does_not_take_it_is_restarted_with_the_new_files() {
-    let told = Told::new("echo 'no such key'; exit 1", "echo well").await;
+    let told = LiveUpdate::new("echo 'no such key'; exit 1", "echo well").await;
     let report = told.run(&here(), Arc::new(Trusting)).await;
     let Outcome::Changed { restart, untold, .. } = &report.hosts["one"] else {
         panic!("{report:?}");
@@ -135,7 +135,7 @@ async fn who_does_not_take_it_is_restarted_with_the_new_files() {
 
 #[tokio::test]
 async fn who_does_not_come_up_then_goes_back() {
-    let told = Told::new(
+    let told = LiveUpdate::new(
         "echo 'no such key'; exit 1",
         &format!("! grep -q {NEW} CONF || {{ echo 'bad file'; exit 3; }}"),
     )
@@ -155,7 +155,7 @@ async fn who_does_not_come_up_then_goes_back() {
 
 #[tokio::test]
 async fn who_is_told_and_not_well_goes_back_with_a_restart() {
-    let told = Told::new("true", "true").await;
+    let told = LiveUpdate::new("true", "true").await;
     let report = told.run(&here(), Arc::new(Dislikes)).await;
     let Outcome::RolledBack { message, .. } = &report.hosts["one"] else {
         panic!("{report:?}");

@@ -1,6 +1,6 @@
 //! Many hosts at once, and what is known of servers only when all were looked at.
 
-use super::super::pool::{Cancel, Seat, each};
+use super::super::pool::{Cancel, Permit, each};
 use super::super::progress::{Event, Progress};
 use super::super::{Connect, ConnectionPool, Phase, PhaseError};
 use super::ask::{Seen, ask};
@@ -43,12 +43,12 @@ impl<C: Connect> ConnectionPool<C> {
         let look = self.limits().ask;
         let until = Until { level, wait, look };
         let stop = || cancel.is_cancelled();
-        let looked = each(whats, self.room(hosts), stop, |what, seat| {
+        let looked = each(whats, self.room(hosts), stop, |what, permit| {
             let (fleet, progress, stop) = (Arc::clone(self), Arc::clone(progress), cancel.clone());
             async move {
                 let host = &what.host;
                 progress.event(Event::Started { host, phase });
-                let look = || async { watch(&*fleet.host(host)?, &what, until, &stop, &seat).await };
+                let look = || async { watch(&*fleet.host(host)?, &what, until, &stop, &permit).await };
                 let result = fleet.persist(host, phase, &stop, look).await;
                 fleet.rest(host, true).await;
                 progress.event(Event::Ended {
@@ -70,7 +70,7 @@ async fn watch(
     what: &Verification,
     until: Until,
     stop: &Cancel,
-    seat: &Seat,
+    permit: &Permit,
 ) -> Result<Seen, PhaseError> {
     let begun = Instant::now();
     loop {
@@ -80,7 +80,7 @@ async fn watch(
         if stands || left.is_zero() || stop.is_cancelled() {
             return Ok(seen);
         }
-        seat.lend(sleep(pause(what).min(left))).await;
+        permit.lend(sleep(pause(what).min(left))).await;
     }
 }
 

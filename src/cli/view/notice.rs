@@ -25,7 +25,7 @@ const NAMED: usize = 4;
 /// A notice in words. Those about progress have none.
 pub fn text(notice: &Notice<'_>, screen: Screen) -> (Weight, String) {
     let text = match notice {
-        Notice::Departed(departed) => {
+        Notice::HostRemoved(departed) => {
             let words = departed
                 .words()
                 .into_iter()

@@ -1,7 +1,7 @@
 //! Identity keys of a group changed without a gap: keys under a new name, server after server, clients following in the running
 //! daemon.
 
-use super::staged::{Step, StepKind, UNSAVED, Unsuitable};
+use super::step::{Step, StepKind, UNSAVED, Unsuitable};
 use crate::apply::verify::Level;
 use crate::inventory::{GroupId, HostEntry, Inventory};
 use crate::ops::desired::control;
@@ -9,8 +9,8 @@ use crate::ops::error::{Error, Result};
 use crate::ops::notice::Notice;
 use crate::ops::now;
 use crate::ops::session::Session;
-use crate::rotate::gapless::obstacles;
 use crate::rotate::idents::{self, Names};
+use crate::rotate::seamless::obstacles;
 use crate::trail::needs::{group_by_name, target_group};
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Symmetric keys changed by a new id, in three steps.
 
-use super::staged::{Step, StepKind, UNSAVED, Unsuitable};
+use super::step::{Step, StepKind, UNSAVED, Unsuitable};
 use crate::inventory::{Inventory, SymmetricKey};
 use crate::mint::symmetric_owner;
 use crate::ops::error::{Error, Result};

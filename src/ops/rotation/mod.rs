@@ -5,21 +5,25 @@ mod key_ids;
 mod renewal;
 mod revocation;
 mod staged;
+mod step;
 
 pub use idents::none_under_way as no_renaming_under_way;
 pub use renewal::{Renewal, next_end};
 pub use revocation::{MvClient, Revocation, enforce};
-pub use staged::{Staged, Step, StepKind, Unsuitable};
+pub use staged::Staged;
+pub use step::{Step, StepKind, Unsuitable};
 
 use crate::inventory::{Connection, HostId, Inventory};
 use crate::mint::Work;
+use crate::ops::environment::Environment;
 use crate::ops::error::{Error, Result};
+use crate::ops::in_force::InForce;
 use crate::ops::load::Loaded;
 use crate::ops::minting::Demand;
 use crate::ops::notice::Notice;
 use crate::ops::now;
 use crate::ops::rollout::{Care, Task};
-use crate::ops::session::{Environment, InForce, Session};
+use crate::ops::session::Session;
 use crate::ops::vault_access::VaultAccess;
 use crate::rotate::idents::{self as names, Names};
 use crate::rotate::record::{Pending, Rotation, Rotations};

@@ -5,7 +5,7 @@ use crate::inventory::{HostId, Inventory};
 use crate::media::GroupScheme;
 use crate::ops::error::Result;
 use crate::report::time_format;
-use crate::rotate::early::{self, Early};
+use crate::rotate::gq_skew::{SkewedClient, skewed_clients};
 use crate::rotate::record::Pending;
 use crate::trail::Analysis;
 use crate::trail::needs::group_by_name;
@@ -22,7 +22,7 @@ pub(super) struct Facts<'p> {
     verified: HashMap<Box<str>, Verified>,
     changed: HashMap<Box<str>, i64>,
     waiting: HashMap<&'p str, &'p Pending>,
-    early: HashMap<HostId, Early>,
+    skewed: HashMap<HostId, SkewedClient>,
 }
 
 impl<'p> Facts<'p> {
@@ -32,12 +32,12 @@ impl<'p> Facts<'p> {
             .rev()
             .flat_map(|pending| pending.hosts.iter().map(move |host| (host.as_str(), pending)));
         let verified = vault.verified()?;
-        let mut early = HashMap::new();
+        let mut skewed = HashMap::new();
         for (owner, since) in vault.replaced(SecretKind::Group(GroupScheme::Gq))? {
             if let Some(group) = group_by_name(inventory, &owner) {
                 let brought = vault.brought(since)?;
-                let found = early::early(inventory, group, &brought, &verified);
-                early.extend(found.into_iter().map(|early| (early.host, early)));
+                let found = skewed_clients(inventory, group, &brought, &verified);
+                skewed.extend(found.into_iter().map(|skewed| (skewed.host, skewed)));
             }
         }
         Ok(Self {
@@ -46,7 +46,7 @@ impl<'p> Facts<'p> {
             verified,
             changed: vault.changed()?,
             waiting: hosts.collect(),
-            early,
+            skewed,
         })
     }
 
@@ -93,8 +93,8 @@ impl<'p> Facts<'p> {
         if let Some(pending) = self.waiting.get(name) {
             row.add(3, pending_words(pending));
         }
-        if let Some(early) = self.early.get(&id) {
-            row.add(3, early_words(inventory, early));
+        if let Some(skewed) = self.skewed.get(&id) {
+            row.add(3, skew_words(inventory, skewed));
         }
         if row.generation.is_none() {
             row.add(1, "nothing was applied to it yet".to_owned());
@@ -110,8 +110,8 @@ fn pending_words(pending: &Pending) -> String {
     format!("{} is pending{bite}: {}", pending.subject, pending.command)
 }
 
-fn early_words(inventory: &Inventory, early: &Early) -> String {
-    let servers: Vec<&str> = early
+fn skew_words(inventory: &Inventory, skewed: &SkewedClient) -> String {
+    let servers: Vec<&str> = skewed
         .servers
         .iter()
         .map(|&server| &*inventory.host(server).name)
@@ -119,7 +119,7 @@ fn early_words(inventory: &Inventory, early: &Early) -> String {
     format!(
         "pending: it was given new GQ parameters before {}, and does not come back by itself: restart its daemon {}, then keytrail verify",
         servers.join(", "),
-        if early.ready {
+        if skewed.ready {
             "now"
         } else {
             "once these have theirs"

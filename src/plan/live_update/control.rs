@@ -1,6 +1,6 @@
 //! The key that an ntpd takes changes with.
 
-use super::{KeyFiles, Told, changes::lines};
+use super::{KeyFiles, LiveUpdate, changes::lines};
 use crate::inventory::{Implementation, KeyType};
 use crate::plan::Observed;
 use crate::secret::Secret;
@@ -54,7 +54,7 @@ impl Control {
 pub(super) fn of_running(
     observed: &Observed,
     keys: &KeyFiles,
-    told: &Told<'_>,
+    told: &LiveUpdate<'_>,
     changed: &BTreeSet<u16>,
 ) -> Result<u16, String> {
     let confs = observed.conf.iter().filter(|(path, _)| *path != told.keys_file);

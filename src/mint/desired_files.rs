@@ -1,8 +1,8 @@
 //! What a host should hold: its needs and settings, as files with what they are made from.
 
+use super::decision::{Decision, DesiredFile, DesiredSecret, Version};
 use super::error::Problem;
 use super::spec::Spec;
-use super::wanted::{Decision, SecretWant, Version};
 use super::work::{Make, Recipe};
 use super::{Request, Revocations, State};
 use crate::digest::Digest;
@@ -16,21 +16,8 @@ use std::collections::{BTreeSet, HashMap};
 
 const DAY: i64 = 86_400;
 
-/// A file a host should hold.
-pub(super) struct Want {
-    pub(super) kind: ArtifactKind,
-    pub(super) media: MediaKind,
-    pub(super) owner: Box<str>,
-    pub(super) stamp: Filestamp,
-    pub(super) spec: Box<str>,
-    pub(super) links: Vec<String>,
-    pub(super) recipe: Recipe,
-    /// The host it is made with; `None`: made once for all.
-    pub(super) maker: Option<HostId>,
-}
-
 /// Knows what hosts should hold.
-pub(super) struct Wants<'r, 's> {
+pub(super) struct DesiredFiles<'r, 's> {
     pub(super) request: Request<'r>,
     pub(super) snapshot: &'s Snapshot,
     pub(super) revoked: &'s Revocations,
@@ -40,7 +27,7 @@ pub(super) struct Wants<'r, 's> {
     pub(super) mv_counts: HashMap<GroupId, usize>,
 }
 
-impl<'r, 's> Wants<'r, 's> {
+impl<'r, 's> DesiredFiles<'r, 's> {
     pub(super) fn new(request: Request<'r>, state: &'s State) -> Self {
         let mut wants = Self {
             request,
@@ -54,7 +41,7 @@ impl<'r, 's> Wants<'r, 's> {
     }
 
     /// The files of a host; its secrets are decided on the way.
-    pub(super) fn of(&mut self, host: HostId, decision: &mut Decision<'_, '_>) -> Vec<Want> {
+    pub(super) fn of(&mut self, host: HostId, decision: &mut Decision<'_, '_>) -> Vec<DesiredFile> {
         let inventory = self.request.inventory;
         let needs = (self.request.needs)(host);
         self.symmetric_keys(host, needs, decision);
@@ -88,10 +75,15 @@ impl<'r, 's> Wants<'r, 's> {
     }
 
     /// Host key, sign key and certificate.
-    fn own_media(&mut self, host: HostId, crypto: &Crypto<'_>, decision: &mut Decision<'_, '_>) -> Vec<Want> {
+    fn own_media(
+        &mut self,
+        host: HostId,
+        crypto: &Crypto<'_>,
+        decision: &mut Decision<'_, '_>,
+    ) -> Vec<DesiredFile> {
         let name = &self.request.inventory.host(host).name;
         let settings = crypto.settings;
-        let host_key = decision.secret(SecretWant {
+        let host_key = decision.secret(DesiredSecret {
             kind: SecretKind::HostKey,
             owner: name.clone(),
             spec: Spec::new().with("rsa", settings.host_key_bits).finish(),
@@ -105,7 +97,7 @@ impl<'r, 's> Wants<'r, 's> {
                 SignKeyKind::Rsa => (KeyAlgorithm::Rsa, "rsa", Make::Rsa { bits: sign.bits }),
                 SignKeyKind::Dsa => (KeyAlgorithm::Dsa, "dsa", Make::Dsa { bits: sign.bits }),
             };
-            let version = decision.secret(SecretWant {
+            let version = decision.secret(DesiredSecret {
                 kind: SecretKind::SignKey,
                 owner: name.clone(),
                 spec: Spec::new().with(word, sign.bits).finish(),
@@ -134,7 +126,7 @@ impl<'r, 's> Wants<'r, 's> {
         host_key: &Version,
         sign_key: Option<&(KeyAlgorithm, Version)>,
         decision: &mut Decision<'_, '_>,
-    ) -> Option<Want> {
+    ) -> Option<DesiredFile> {
         let inventory = self.request.inventory;
         let needs = (self.request.needs)(host);
         let name = &inventory.host(host).name;
@@ -189,7 +181,7 @@ impl<'r, 's> Wants<'r, 's> {
             .with("role", role_word(role))
             .made_of(word, key.since)
             .with_some("gq", gq.as_ref().map(|gq| gq.since));
-        Some(Want {
+        Some(DesiredFile {
             kind: ArtifactKind::Certificate,
             media: MediaKind::Certificate(scheme),
             owner: name.clone(),
@@ -217,7 +209,7 @@ impl<'r, 's> Wants<'r, 's> {
         ident: &str,
         crypto: &Crypto<'_>,
         decision: &mut Decision<'_, '_>,
-    ) -> Option<Want> {
+    ) -> Option<DesiredFile> {
         let inventory = self.request.inventory;
         let name = &inventory.host(host).name;
         let group = inventory.entry(host).group?;
@@ -239,7 +231,7 @@ impl<'r, 's> Wants<'r, 's> {
         if ident != &**name && ident == inventory.group(group).ident_of(host) {
             links.push(media.link_name(name));
         }
-        Some(Want {
+        Some(DesiredFile {
             kind: ArtifactKind::ServerKey(scheme),
             media,
             owner: ident.into(),
@@ -264,7 +256,7 @@ impl<'r, 's> Wants<'r, 's> {
         scheme: GroupScheme,
         ident: &str,
         decision: &mut Decision<'_, '_>,
-    ) -> Option<Want> {
+    ) -> Option<DesiredFile> {
         let inventory = self.request.inventory;
         let owner: Box<str> = ident.into();
         let media = MediaKind::ClientParameters(scheme);
@@ -313,7 +305,7 @@ impl<'r, 's> Wants<'r, 's> {
             };
             (spec, key.stamp, recipe)
         };
-        Some(Want {
+        Some(DesiredFile {
             kind: ArtifactKind::ClientParameters(scheme),
             media,
             links: vec![media.link_name(&owner)],
@@ -340,7 +332,7 @@ impl<'r, 's> Wants<'r, 's> {
         };
         let clients = self.mv_counts.get(&group).copied();
         let clients = clients.filter(|_| scheme == GroupScheme::Mv);
-        decision.secret(SecretWant {
+        decision.secret(DesiredSecret {
             kind: SecretKind::Group(scheme),
             owner: ident.into(),
             spec: Spec::new()
@@ -385,7 +377,7 @@ impl<'r> Crypto<'r> {
             Some(password) => (Make::Given(password.clone()), "given"),
             None => (Make::Password, "generated"),
         };
-        let password = decision.secret(SecretWant {
+        let password = decision.secret(DesiredSecret {
             kind: SecretKind::Password,
             owner: name.clone(),
             spec: Spec::new().with("from", source).finish(),
@@ -407,12 +399,19 @@ impl<'r> Crypto<'r> {
     }
 
     /// A private key of the host itself, encrypted.
-    fn private(&self, host: HostId, kind: ArtifactKind, media: MediaKind, word: &str, key: &Version) -> Want {
+    fn private(
+        &self,
+        host: HostId,
+        kind: ArtifactKind,
+        media: MediaKind,
+        word: &str,
+        key: &Version,
+    ) -> DesiredFile {
         let spec = Spec::new()
             .made_of(word, key.since)
             .made_of("password", self.password.since)
             .with("cipher", self.cipher);
-        Want {
+        DesiredFile {
             kind,
             media,
             owner: self.name.into(),

@@ -11,7 +11,7 @@ mod command;
 mod control;
 
 pub use changes::{Change, Conf, changes};
-pub use command::Telling;
+pub use command::Orders;
 pub use control::Control;
 
 use super::{Action, DesiredHost, HostPlan, Observed};
@@ -26,7 +26,7 @@ pub const PATH: &str = "tell";
 
 /// Whose daemon is told, and from where.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct LiveUpdate<'a> {
     /// Whose daemon.
     pub daemon: Implementation,
     /// Its key file, as the inventory names it.
@@ -39,9 +39,18 @@ pub struct Told<'a> {
     pub restart: Option<&'a str>,
 }
 
+impl DesiredHost {
+    /// The plan, with a live update of the running daemon in place of its restart where that is enough.
+    pub fn plan_with_live_update(&mut self, observed: &Observed, update: &LiveUpdate<'_>) -> HostPlan {
+        let mut plan = self.plan(observed);
+        instead(&mut plan, self, observed, update);
+        plan
+    }
+}
+
 /// Tells the daemon instead of restarting it, where it can be told all that a plan changes for it; where only that stands in
 /// the way which is said, the restart carries the reason.
-pub(super) fn instead(plan: &mut HostPlan, made: &mut DesiredHost, observed: &Observed, told: &Told<'_>) {
+fn instead(plan: &mut HostPlan, made: &mut DesiredHost, observed: &Observed, told: &LiveUpdate<'_>) {
     if !plan.restarts() {
         return;
     }
@@ -98,7 +107,7 @@ struct KeyFiles {
 }
 
 impl KeyFiles {
-    fn of(made: &DesiredHost, observed: &Observed, told: &Told<'_>, replaced: bool) -> Self {
+    fn of(made: &DesiredHost, observed: &Observed, told: &LiveUpdate<'_>, replaced: bool) -> Self {
         let read = |content: Option<&Secret>| {
             content
                 .and_then(|content| key_file::read(content.expose(), told.daemon).ok())
@@ -129,10 +138,10 @@ fn telling(
     plan: &HostPlan,
     made: &DesiredHost,
     observed: &Observed,
-    told: &Told<'_>,
+    told: &LiveUpdate<'_>,
     keys: &KeyFiles,
     confs: Vec<Change>,
-) -> Result<Telling, String> {
+) -> Result<Orders, String> {
     if let Some(why) = told.restart {
         return Err(why.to_owned());
     }
@@ -170,7 +179,7 @@ fn telling(
         Implementation::Chrony => None,
         _ => Some(control::of_running(observed, keys, told, &other_values)?),
     };
-    Ok(Telling {
+    Ok(Orders {
         daemon: told.daemon,
         control,
         keys: told.keys_file.to_owned(),
@@ -198,7 +207,7 @@ fn only_a_start_reads(action: &Action, made: &DesiredHost) -> Result<(), String>
 
 /// Whether the running daemon can read its key file: chronyd and NTPsec give up root's rights after their start, and chronyd
 /// has no keys at all after a `rekey` that could not read the file (measured). Of ntp.org's the host knows.
-fn readable(made: &DesiredHost, told: &Told<'_>) -> Result<(), String> {
+fn readable(made: &DesiredHost, told: &LiveUpdate<'_>) -> Result<(), String> {
     let spec = made.desired.conf.get(told.keys_file);
     match told.daemon {
         Implementation::Chrony | Implementation::Ntpsec if spec.is_none_or(|spec| spec.mode & 0o040 == 0) => {

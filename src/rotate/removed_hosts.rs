@@ -16,7 +16,7 @@ pub enum Knows {
 
 /// A host that left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departed {
+pub struct RemovedHost {
     /// Its name.
     pub host: String,
     /// It left a group, and is in the inventory still.
@@ -27,8 +27,8 @@ pub struct Departed {
 
 /// The hosts that hold media in this state of the vault but are not in the inventory, and those that hold the server key of a group
 /// that goes on without them.
-pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
-    let mut departed: Vec<Departed> = snapshot
+pub fn removed_hosts(inventory: &Inventory, snapshot: &Snapshot) -> Vec<RemovedHost> {
+    let mut departed: Vec<RemovedHost> = snapshot
         .hosts()
         .filter(|host| snapshot.files(host).next().is_some())
         .filter_map(|host| {
@@ -52,7 +52,7 @@ pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
                     .and_modify(|before: &mut Knows| *before = what.max(*before))
                     .or_insert(what);
             }
-            (there.is_none() || !knows.is_empty()).then(|| Departed {
+            (there.is_none() || !knows.is_empty()).then(|| RemovedHost {
                 host: host.to_owned(),
                 stays: there.is_some(),
                 knows,
@@ -63,7 +63,7 @@ pub fn departed(inventory: &Inventory, snapshot: &Snapshot) -> Vec<Departed> {
     departed
 }
 
-impl Departed {
+impl RemovedHost {
     /// What to know and do about it, a sentence or two for each group.
     pub fn words(&self) -> Vec<String> {
         let host = &self.host;

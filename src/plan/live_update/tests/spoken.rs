@@ -57,7 +57,7 @@ esac
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     std::fs::create_dir(path("etc")).expect("a directory");
     std::fs::write(path("etc/ntp.keys"), format!("7 MD5 no\n9 AES128CMAC {digits}\n")).expect("written");
-    let telling = Telling {
+    let telling = Orders {
         daemon: NtpOrg,
         control: Some(9),
         keys: KEYS.to_owned(),

@@ -15,7 +15,7 @@ const NTP_KEYS: &str = "7 AES128CMAC 000102030405060708090b0b0c0f0e0f\n9 MD5 tak
 
 /// A host's files before and after, and whose daemon reads them.
 struct Case {
-    told: Told<'static>,
+    told: LiveUpdate<'static>,
     conf: [String; 2],
     keys: [String; 2],
     link: Option<&'static str>,
@@ -26,7 +26,7 @@ struct Case {
 impl Case {
     fn of(daemon: Implementation, conf: &str, keys: &str) -> Self {
         Self {
-            told: Told {
+            told: LiveUpdate {
                 daemon,
                 keys_file: KEYS,
                 root: "",
@@ -129,7 +129,7 @@ impl Case {
             restart_pending: self.pending,
             ..Observed::default()
         };
-        let plan = made.plan_telling(&observed, &self.told);
+        let plan = made.plan_with_live_update(&observed, &self.told);
         (plan, made)
     }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 /// What a running daemon is told, and how. Holds nothing secret: the control key is named, and its value is read on the host
 /// from the key file that was put there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Telling {
+pub struct Orders {
     /// Whose daemon.
     pub daemon: Implementation,
     /// The key ntpd takes orders by; chronyd takes them from root over its socket.
@@ -21,7 +21,7 @@ pub struct Telling {
     pub changes: Vec<Change>,
 }
 
-impl Telling {
+impl Orders {
     /// A POSIX shell command that gives the orders on the host and asks whether they were taken: what a daemon says to an order
     /// is no proof ("Config Succeeded", "200 OK"). Ends with 1 and the reason on its standard output where one was not.
     pub fn command(&self) -> String {

@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 
 /// A client that must be restarted after its servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Early {
+pub struct SkewedClient {
     /// The client.
     pub host: HostId,
     /// The trusted hosts and servers that came later, or did not come yet.
@@ -24,12 +24,12 @@ pub struct Early {
 
 /// The clients of `group` that are early; `brought`: when each host was changed to a generation from that of the group's new key on.
 /// A client that was changed again since, or was seen to be proven, is none.
-pub fn early<S: BuildHasher>(
+pub fn skewed_clients<S: BuildHasher>(
     inventory: &Inventory,
     group: GroupId,
     brought: &HashMap<Box<str>, Brought, S>,
     verified: &HashMap<Box<str>, Verified, S>,
-) -> Vec<Early> {
+) -> Vec<SkewedClient> {
     let of = |host: HostId| brought.get(&*inventory.host(host).name);
     let mut found = Vec::new();
     for entry in &inventory.entries {
@@ -63,7 +63,7 @@ pub fn early<S: BuildHasher>(
             };
             let proven = verified.get(&*inventory.host(host).name);
             if !proven.is_some_and(|seen| seen.good && seen.level == "auth" && seen.at > last) {
-                found.push(Early {
+                found.push(SkewedClient {
                     host,
                     ready: last != i64::MAX,
                     servers: later,

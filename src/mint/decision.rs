@@ -1,37 +1,17 @@
-//! The decision: what there should be, compared with what there is.
+//! What has to be made: what there should be, compared with what there is.
 
 use super::error::{Error, Problem};
 use super::spec::difference;
-use super::wants::{Want, Wants};
-use super::work::{FileTask, Make, Place, SecretTask, Source, Unit, Why, Work};
+use super::work::{FileTask, Make, Place, Recipe, SecretTask, Source, Unit, Why, Work};
 use super::{Request, State};
 use crate::inventory::HostId;
-use crate::media::{Filestamp, MediaName};
+use crate::media::{Filestamp, MediaKind, MediaName};
 use crate::vault::{Artifact, ArtifactId, ArtifactKind, GenerationId, Placement, SecretKind, SecretVersion};
 use std::collections::HashMap;
 
 /// How far (seconds) a filestamp may lie ahead of this machine's clock: runs that follow each other within a second
 /// each take the next one. More means that the clock is, or was, wrong.
 const AHEAD: i64 = 60;
-
-/// Decides what has to be made so that the vault holds what the request asks for.
-///
-/// # Errors
-/// [`Error::Impossible`] with everything that stands in the way.
-pub fn wanted(request: &Request<'_>, state: &State) -> Result<Work, Error> {
-    let mut decision = Decision::new(*request, state)?;
-    let mut wants = Wants::new(*request, state);
-    for host in request.inventory.host_ids() {
-        let wanted = wants.of(host, &mut decision);
-        decision.compare(request.inventory.host(host).name.as_ref(), wanted);
-    }
-    for name in state.snapshot.hosts() {
-        if request.inventory.find(name).is_none() {
-            decision.compare(name, Vec::new());
-        }
-    }
-    decision.finish()
-}
 
 /// A version of a secret that is in force after the work: from the vault, or made by it.
 pub(super) struct Version {
@@ -41,13 +21,26 @@ pub(super) struct Version {
 }
 
 /// A secret as it should be.
-pub(super) struct SecretWant {
+pub(super) struct DesiredSecret {
     pub(super) kind: SecretKind,
     pub(super) owner: Box<str>,
     pub(super) spec: Box<str>,
     pub(super) make: Make,
     /// The host it belongs to; `None`: to no single one.
     pub(super) host: Option<HostId>,
+}
+
+/// A file a host should hold.
+pub(super) struct DesiredFile {
+    pub(super) kind: ArtifactKind,
+    pub(super) media: MediaKind,
+    pub(super) owner: Box<str>,
+    pub(super) stamp: Filestamp,
+    pub(super) spec: Box<str>,
+    pub(super) links: Vec<String>,
+    pub(super) recipe: Recipe,
+    /// The host it is made with; `None`: made once for all.
+    pub(super) maker: Option<HostId>,
 }
 
 type FileKey = (ArtifactKind, Box<str>, Box<str>);
@@ -72,7 +65,7 @@ pub(super) struct Decision<'r, 's> {
 }
 
 impl<'r, 's> Decision<'r, 's> {
-    fn new(request: Request<'r>, state: &'s State) -> Result<Self, Error> {
+    pub(super) fn new(request: Request<'r>, state: &'s State) -> Result<Self, Error> {
         let snapshot = &state.snapshot;
         let clock = |what: String| {
             Error::Impossible(vec![Problem::new(
@@ -137,7 +130,7 @@ impl<'r, 's> Decision<'r, 's> {
     }
 
     /// The version of a secret that fits: the one in force, if it does, else a new one.
-    pub(super) fn secret(&mut self, want: SecretWant) -> Version {
+    pub(super) fn secret(&mut self, want: DesiredSecret) -> Version {
         let kept = self.state.snapshot.secret(want.kind, &want.owner);
         let asked = self.request.anew.contains(&(want.kind, want.owner.clone()));
         let fits = kept.filter(|version| !asked && self.fits(&want, version));
@@ -179,7 +172,7 @@ impl<'r, 's> Decision<'r, 's> {
     }
 
     /// Given values fit if they are the same value, whatever was said of where they come from.
-    fn fits(&self, want: &SecretWant, version: &SecretVersion) -> bool {
+    fn fits(&self, want: &DesiredSecret, version: &SecretVersion) -> bool {
         let same = |values: &HashMap<Box<str>, _>, given| values.get(&want.owner) == Some(given);
         match (&want.make, want.kind) {
             (Make::Given(given), SecretKind::Password) => same(&self.state.passwords, given),
@@ -191,7 +184,7 @@ impl<'r, 's> Decision<'r, 's> {
     }
 
     /// Compares what a host should hold with what it holds.
-    fn compare(&mut self, host: &str, wants: Vec<Want>) {
+    pub(super) fn compare(&mut self, host: &str, wants: Vec<DesiredFile>) {
         let mut current: Vec<_> = self.state.snapshot.files(host).collect();
         for want in wants {
             let same = current
@@ -221,7 +214,7 @@ impl<'r, 's> Decision<'r, 's> {
     }
 
     /// Puts a file on a host: one that somebody holds, one that is made already, or a new one.
-    fn place(&mut self, host: &str, want: Want, before: Option<(&Placement, &Artifact)>) {
+    fn place(&mut self, host: &str, want: DesiredFile, before: Option<(&Placement, &Artifact)>) {
         let existing = self.held.get(&(want.kind, &*want.owner, &*want.spec)).copied();
         let stamp = existing.map_or(want.stamp, |artifact| artifact.filestamp);
         let base = match MediaName::new(want.media, &*want.owner, stamp) {
@@ -300,7 +293,7 @@ impl<'r, 's> Decision<'r, 's> {
         })
     }
 
-    fn finish(mut self) -> Result<Work, Error> {
+    pub(super) fn finish(mut self) -> Result<Work, Error> {
         if !self.problems.is_empty() {
             return Err(Error::Impossible(self.problems));
         }
