@@ -5,6 +5,7 @@ use super::pool::{Cancel, Permit, each};
 use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
 use super::{Connect, ConnectionPool, Phase, PhaseError};
+use crate::vocabulary::counted;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -156,8 +157,7 @@ impl<C: Connect> Run<C> {
     /// Whether to go on, after so many failures too many.
     pub(super) fn go_on(&self, failed: usize, wher: &str) -> Result<(), String> {
         if failed > 0 {
-            let hosts = if failed == 1 { "host" } else { "hosts" };
-            Err(format!("{failed} {hosts} failed {wher}"))
+            Err(format!("{} failed {wher}", counted(failed, "host")))
         } else if self.cancel.is_cancelled() {
             Err("stopped on request".into())
         } else {

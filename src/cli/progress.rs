@@ -8,6 +8,7 @@ use crate::cli::ui::{Ui, tame};
 use crate::cli::view::notice::{self, Weight};
 use crate::ops::{Notice, Observer};
 use crate::report::Screen;
+use crate::vocabulary::counted;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -208,10 +209,7 @@ impl Console {
             Event::Settled { .. } => {}
             Event::Stopped { hosts, why } => self.word(
                 Weight::Note,
-                &format!(
-                    "stopping, {hosts} host{} left as before: {why}",
-                    if *hosts == 1 { "" } else { "s" }
-                ),
+                &format!("stopping, {} left as before: {why}", counted(*hosts, "host")),
             ),
         }
     }

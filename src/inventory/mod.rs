@@ -27,7 +27,6 @@ pub use load_errors::LOAD_ERRORS;
 pub use locate::{Spot, locate};
 pub use model::*;
 pub use names::Names;
-pub use raw::{parse_days, parse_span};
 pub use schema::schema;
 pub use select::{SelectError, select};
 pub use starter::STARTER;

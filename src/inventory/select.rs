@@ -69,8 +69,7 @@ fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> 
 
 /// The hosts of entry number `at`.
 fn hosts_of(inventory: &Inventory, at: usize) -> impl Iterator<Item = HostId> + use<> {
-    let entry = &inventory.entries[at];
-    (entry.first.0..entry.first.0 + entry.count).map(HostId)
+    inventory.entries[at].hosts()
 }
 
 fn by_group(inventory: &Inventory, name: &str, selected: &mut Vec<HostId>) -> Result<(), SelectError> {

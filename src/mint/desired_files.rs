@@ -6,11 +6,11 @@ use super::spec::Spec;
 use super::work::{Make, Recipe};
 use super::{Request, Revocations, State};
 use crate::digest::Digest;
-use crate::inventory::{Group, GroupId, HostId, IdentityScheme, Lifetime, Settings, SignKeyKind};
+use crate::inventory::{Group, GroupId, HostId, IdentityScheme, Lifetime, Settings};
 use crate::media::KeyAlgorithm;
 use crate::media::certificate::Role;
 use crate::media::cipher::{Cipher, Protection};
-use crate::media::{Filestamp, GroupScheme, MediaKind, SignatureScheme};
+use crate::media::{Filestamp, GroupScheme, MediaKind};
 use crate::vault::{ArtifactKind, SecretKind, Snapshot};
 use std::collections::{BTreeSet, HashMap};
 
@@ -93,9 +93,9 @@ impl<'r, 's> DesiredFiles<'r, 's> {
             host: Some(host),
         });
         let sign_key = settings.sign_key.map(|sign| {
-            let (algorithm, word, make) = match sign.kind {
-                SignKeyKind::Rsa => (KeyAlgorithm::Rsa, "rsa", Make::Rsa { bits: sign.bits }),
-                SignKeyKind::Dsa => (KeyAlgorithm::Dsa, "dsa", Make::Dsa { bits: sign.bits }),
+            let (word, make) = match sign.kind {
+                KeyAlgorithm::Rsa => ("rsa", Make::Rsa { bits: sign.bits }),
+                KeyAlgorithm::Dsa => ("dsa", Make::Dsa { bits: sign.bits }),
             };
             let version = decision.secret(DesiredSecret {
                 kind: SecretKind::SignKey,
@@ -104,7 +104,7 @@ impl<'r, 's> DesiredFiles<'r, 's> {
                 make,
                 host: Some(host),
             });
-            (algorithm, version)
+            (sign.kind, version)
         });
         let mut wants =
             vec![crypto.private(host, ArtifactKind::HostKey, MediaKind::HostKey, "key", &host_key)];
@@ -135,11 +135,14 @@ impl<'r, 's> DesiredFiles<'r, 's> {
             Some((algorithm, key)) => (*algorithm, "sign", key),
             None => (KeyAlgorithm::Rsa, "key", host_key),
         };
-        let scheme = crypto.settings.certificate_scheme.parse::<SignatureScheme>();
-        let scheme = match scheme.and_then(|scheme| scheme.with_key(algorithm)) {
+        let scheme = crypto.settings.certificate_scheme.meaning().cloned();
+        let scheme = match scheme
+            .map_err(Clone::clone)
+            .and_then(|scheme| scheme.with_key(algorithm))
+        {
             Ok(scheme) => scheme,
-            Err(error) => {
-                decision.problems.push(Problem::media(name, &error.into()));
+            Err(refused) => {
+                decision.problems.push(Problem::refused(name, &refused));
                 return None;
             }
         };
@@ -384,15 +387,15 @@ impl<'r> Crypto<'r> {
             make,
             host: Some(host),
         });
-        match settings.cipher.parse() {
-            Ok(cipher) => Some(Self {
+        match settings.cipher.meaning() {
+            Ok(&cipher) => Some(Self {
                 settings,
                 name,
                 password,
                 cipher,
             }),
-            Err(error) => {
-                decision.problems.push(Problem::media(name, &error.into()));
+            Err(refused) => {
+                decision.problems.push(Problem::refused(name, refused));
                 None
             }
         }

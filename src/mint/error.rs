@@ -1,5 +1,6 @@
 //! Why minting could not be planned or done. Nothing is written in either case.
 
+use crate::vocabulary::Refused;
 use crate::{media, vault};
 use std::fmt;
 
@@ -21,6 +22,10 @@ impl Problem {
             what: what.into(),
             help: Some(help.into()),
         }
+    }
+
+    pub(super) fn refused(subject: &str, refused: &Refused) -> Self {
+        Self::new(subject, refused.to_string(), refused.help.as_str())
     }
 
     pub(super) fn media(subject: &str, error: &media::Error) -> Self {

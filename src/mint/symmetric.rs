@@ -64,7 +64,10 @@ impl DesiredFiles<'_, '_> {
             media::Error::Refused { why, help, .. } => Problem::new("", why, help),
             other => Problem::media("", &other),
         };
-        let kind = key.kind.parse::<KeyType>().map_err(|error| wrong(error.into()))?;
+        let kind = *key
+            .kind
+            .meaning()
+            .map_err(|refused| wrong(refused.clone().into()))?;
         let id = u16::try_from(id)
             .map_err(|_| Problem::new("", "its id is above 65535", "choose an id from 1 to 65534"))?;
         if key.value.is_none() {

@@ -55,7 +55,7 @@ impl<'i> ConfContext<'i> {
         let mut clients = Clients::default();
         for &index in self.clients.get(&host).into_iter().flatten() {
             let entry = &inventory.entries[index];
-            for client in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
+            for client in entry.hosts() {
                 let address = inventory.address(client).into_owned();
                 if address.parse::<IpAddr>().is_ok() {
                     clients.addresses.push(address);

@@ -6,7 +6,6 @@ use super::fleet::ConfContext;
 use super::rendered::stand_in;
 use super::spell::{self, Unspellable};
 use crate::inventory::{self, Auth, GroupId, HostId, Implementation, Inventory, Mode, Settings, Target};
-use crate::media::symmetric::KeyType;
 use crate::secret::Secret;
 use crate::trail::needs::{self, Needs};
 use crate::trail::platform::has_autokey;
@@ -240,7 +239,7 @@ impl Writer<'_> {
             return None;
         }
         let group = inventory.entry(self.facts.host).group;
-        let kind: KeyType = needs::symmetric_key(inventory, group, id)?.kind.parse().ok()?;
+        let kind = needs::symmetric_key(inventory, group, id)?.kind.known()?;
         kind.needs_version_4_from_chrony().then_some(4)
     }
 

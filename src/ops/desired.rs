@@ -46,7 +46,7 @@ pub(crate) fn control(inventory: &Inventory, state: &State, entry: &HostEntry) -
     let id = entry.settings.control_key?;
     let declared = symmetric_key(inventory, entry.group, id)?;
     let key = state.symmetric.get(&*symmetric_owner(inventory, declared))?;
-    let kind = declared.kind.parse().ok()?;
+    let kind = *declared.kind.known()?;
     let key = key.clone();
     Some(Control { id, kind, key })
 }

@@ -123,7 +123,7 @@ impl Session {
 
     fn parameters(&self, group: &str) -> Result<Vec<Entry>> {
         let inventory = self.inventory();
-        let Some(declared) = inventory.groups.iter().find(|known| &*known.name == group) else {
+        let Some(declared) = inventory.group_named(group).map(|id| inventory.group(id)) else {
             let names = inventory.groups.iter().map(|known| &*known.name);
             let failed = Error::new(format!("the inventory has no group {group}; nothing was written"));
             return Err(match closest(group, names) {

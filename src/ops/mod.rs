@@ -44,7 +44,7 @@ pub use minting::Demand;
 pub use notice::{Nobody, Notice, Observer};
 pub use plan::Planned;
 pub use rollout::{Care, RolloutOptions, Task};
-pub use session::{InForce, Session};
+pub use session::Session;
 pub use vault_access::{FindKey, FindKnown, VaultAccess};
 
 /// The present, Unix seconds.

@@ -2,6 +2,7 @@
 
 use super::{DiffLine, DiffOp};
 use crate::ntpconf::Line;
+use crate::vocabulary::counted;
 use similar::{Algorithm, DiffOp as Op, capture_diff_slices, group_diff_ops};
 
 /// Unchanged lines shown around a change.
@@ -59,7 +60,7 @@ fn too_far_apart(old: &[&[u8]], new: &[&[u8]]) -> Option<Vec<DiffLine>> {
 
 fn skip(lines: &mut Vec<DiffLine>, count: usize) {
     if count > 0 {
-        let text = format!("{count} line{} unchanged", if count == 1 { "" } else { "s" });
+        let text = format!("{} unchanged", counted(count, "line"));
         lines.push(DiffLine {
             op: DiffOp::Skip,
             text,

@@ -1,10 +1,7 @@
 //! The symmetric key file of a host, from what the inventory declares and the vault keeps.
 
 use crate::inventory::{HostId, Inventory};
-use crate::media::{
-    self, key_file,
-    symmetric::{KeyType, SymmetricKey},
-};
+use crate::media::{self, key_file, symmetric::SymmetricKey};
 use crate::mint::symmetric_owner;
 use crate::secret::Secret;
 use crate::trail::needs::{Needs, symmetric_key};
@@ -57,8 +54,8 @@ pub fn key_file<'v>(
                 key: owner,
             });
         };
-        let kind = declared.kind.parse::<KeyType>();
-        let kind = kind.map_err(|error| failed(error.into()))?;
+        let kind = declared.kind.meaning();
+        let kind = *kind.map_err(|refused| failed(refused.clone().into()))?;
         // Ids were checked when the key was made.
         let id = u16::try_from(id).unwrap_or(u16::MAX);
         let restrict = declared

@@ -3,6 +3,7 @@
 use super::{Action, DiffOp, HostPlan, Plan, Summary};
 use crate::foreign::is_hidden;
 use crate::ntpconf::printable;
+use crate::vocabulary::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -45,7 +46,7 @@ pub fn text(plan: &Plan) -> String {
 
 /// The summary line.
 pub fn summary(summary: &Summary) -> String {
-    let hosts = count(summary.hosts, "host");
+    let hosts = counted(summary.hosts, "host");
     let mut parts = vec![if summary.hosts == 0 {
         "no host is in this plan".to_owned()
     } else if summary.changed == 0 {
@@ -59,7 +60,7 @@ pub fn summary(summary: &Summary) -> String {
     }];
     let mut add = |number: usize, what: &str| {
         if number > 0 {
-            parts.push(count(number, what));
+            parts.push(counted(number, what));
         }
     };
     add(summary.files, "file");
@@ -68,21 +69,16 @@ pub fn summary(summary: &Summary) -> String {
     add(summary.fixes, "mode or owner correction");
     add(summary.retired, "retired file");
     if summary.restarts > 0 {
-        let waves = count(summary.waves, "wave");
-        parts.push(format!("{} in {waves}", count(summary.restarts, "restart")));
+        let waves = counted(summary.waves, "wave");
+        parts.push(format!("{} in {waves}", counted(summary.restarts, "restart")));
     }
     if summary.told > 0 {
-        parts.push(format!("{} told while running", count(summary.told, "daemon")));
+        parts.push(format!("{} told while running", counted(summary.told, "daemon")));
     }
     if summary.warnings > 0 {
-        parts.push(count(summary.warnings, "warning"));
+        parts.push(counted(summary.warnings, "warning"));
     }
     parts.join(" · ")
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 /// The blocks of one wave. Hosts of one range with the same block but for name and stamps share one.

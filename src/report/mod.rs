@@ -2,7 +2,6 @@
 
 mod arrange;
 mod checked;
-mod count;
 mod github;
 mod json;
 mod junit;
@@ -13,9 +12,9 @@ mod table;
 mod text;
 pub mod time_format;
 
+pub use crate::vocabulary::counted;
 pub use arrange::{Located, arrange, path_text};
 pub use checked::{Checked, Roots};
-pub use count::counted;
 pub use github::github;
 pub use json::{Answers, json, json_with};
 pub use junit::junit;

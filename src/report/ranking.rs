@@ -4,6 +4,7 @@ use super::table::{Screen, table, table_text};
 use crate::inventory::Inventory;
 use crate::trail::failure::{Failure, Part, WhatIf};
 use crate::trail::graph::{Node, TrailGraph};
+use crate::vocabulary::counted;
 use comfy_table::CellAlignment;
 use serde::Serialize;
 use std::fmt::{self, Write};
@@ -102,12 +103,15 @@ impl<'i> Ranking<'i> {
         if self.failures.is_empty() {
             return format!(
                 "Whatever fails, none of {} loses its last certificate trail.\n",
-                counted(self.hosts)
+                counted(self.hosts, "host")
             );
         }
         let heading = [
             "IF THIS FAILS".to_owned(),
-            format!("OF {} LOSE THEIR TRAIL", counted(self.hosts).to_uppercase()),
+            format!(
+                "OF {} LOSE THEIR TRAIL",
+                counted(self.hosts, "host").to_uppercase()
+            ),
             "SUCH AS".to_owned(),
         ];
         let mut table = table(heading, screen);
@@ -135,8 +139,4 @@ impl<'i> Ranking<'i> {
         }
         text
     }
-}
-
-fn counted(hosts: u64) -> String {
-    format!("{hosts} host{}", if hosts == 1 { "" } else { "s" })
 }

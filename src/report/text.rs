@@ -4,6 +4,7 @@ use super::arrange::{Located, arrange};
 use super::checked::printable;
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Source, Spot};
+use crate::vocabulary::counted;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
@@ -70,11 +71,7 @@ impl fmt::Display for Counts {
         ];
         let mut separator = "";
         for (count, name) in counts.into_iter().filter(|(count, _)| *count > 0) {
-            write!(
-                f,
-                "{separator}{count} {name}{}",
-                if count == 1 { "" } else { "s" }
-            )?;
+            write!(f, "{separator}{}", counted(count, name))?;
             separator = ", ";
         }
         if separator.is_empty() {

@@ -48,7 +48,7 @@ pub fn skewed_clients<S: BuildHasher>(
         }
         // The number is the trusted host's, however far up it is.
         servers.extend(&inventory.group(group).trusted);
-        for host in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
+        for host in entry.hosts() {
             let Some(own) = of(host) else { continue };
             let later = |server: &&HostId| {
                 **server != host && of(**server).is_none_or(|server| server.first > own.last)

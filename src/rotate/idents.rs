@@ -13,7 +13,6 @@ use super::order;
 use super::record::Pending;
 use crate::inventory::{GroupId, HostId, Idents, Inventory, NextIdent, Target};
 use crate::trail::Analysis;
-use crate::trail::needs::group_by_name;
 use crate::vault::{self, Applied, Snapshot, Vault};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -161,7 +160,7 @@ impl Names {
         let ever: BTreeSet<&str> = snapshot.artifacts().map(|artifact| &*artifact.owner).collect();
         let taken = |name: &str| {
             inventory.find(name).is_some()
-                || inventory.groups.iter().any(|group| *group.name == *name)
+                || inventory.group_named(name).is_some()
                 || ever.contains(name)
                 || self.0.values().any(|known| {
                     known.now == name || known.next.as_ref().is_some_and(|next| next.ident == name)
@@ -180,11 +179,11 @@ impl Names {
     /// The inventory in force: as written, with the names that are.
     pub fn apply_to(&self, inventory: &mut Inventory) {
         for (group, name) in &self.0 {
-            let Some(at) = inventory.groups.iter().position(|known| *known.name == **group) else {
+            let Some(at) = inventory.group_named(group) else {
                 continue;
             };
             let old = || name.now.as_str().into();
-            inventory.groups[at].idents = Some(match &name.next {
+            inventory.groups[at.0 as usize].idents = Some(match &name.next {
                 None => Idents {
                     now: old(),
                     next: None,
@@ -219,7 +218,7 @@ pub fn pending(
 ) -> Vec<Pending> {
     let open = names
         .open()
-        .filter_map(|(name, _, next)| Some((name, group_by_name(inventory, name)?, next)));
+        .filter_map(|(name, _, next)| Some((name, inventory.group_named(name)?, next)));
     open.map(|(name, group, next)| {
         let (at, of) = number(inventory, analysis, group, next);
         let hosts: Vec<&str> = concerned(inventory, analysis, group, next)

@@ -4,7 +4,7 @@
 use super::rules::expiring::{self, Ends};
 use super::rules::{RULES, Rule};
 use super::{analyse, failure};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::inventory::{Inventory, load_str};
 use std::fmt::Write;
 
@@ -33,7 +33,7 @@ pub fn document() -> String {
             text,
             "| [{0}](#{0}) | {1} | {2} |",
             rule.code,
-            word(rule.severity),
+            rule.severity.word(),
             rule.title
         );
     }
@@ -47,7 +47,7 @@ pub fn document() -> String {
 fn section(text: &mut String, rule: &Rule, heading: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{heading} {}\n", rule.code);
-    let _ = writeln!(text, "**{}**: {}.\n", word(rule.severity), rule.title);
+    let _ = writeln!(text, "**{}**: {}.\n", rule.severity.word(), rule.title);
     let _ = writeln!(text, "{}\n", rule.why);
     let _ = writeln!(text, "Source: {}.\n", rule.source);
     let _ = writeln!(text, "This fails:\n\n```yaml\n{}```\n", rule.fails);
@@ -99,7 +99,7 @@ fn say(text: &mut String, finding: &Finding) {
     let _ = writeln!(
         text,
         "{}[{}]: {}",
-        word(finding.severity),
+        finding.severity.word(),
         finding.code,
         finding.message
     );
@@ -108,14 +108,6 @@ fn say(text: &mut String, finding: &Finding) {
     }
     for help in &finding.help {
         let _ = writeln!(text, "  = help: {help}");
-    }
-}
-
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Note => "note",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
     }
 }
 

@@ -131,7 +131,7 @@ impl TrailGraph {
             let clock = has_clock(entry);
             let other_source = has_unverified_source(entry);
             let mut shared: Option<Node> = None;
-            for host in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
+            for host in entry.hosts() {
                 let at = host.0 as usize;
                 if !single[at]
                     && let Some(node) = shared

@@ -80,7 +80,7 @@ pub fn line_ident(inventory: &Inventory, association: &Association) -> Option<Li
     }
     let group = match &association.target {
         // A line to an address knows its group only by the ident written on it.
-        Target::Address(_) => group_by_name(inventory, association.ident.as_deref()?)?,
+        Target::Address(_) => inventory.group_named(association.ident.as_deref()?)?,
         target => target_group(inventory, target)?,
     };
     let scheme = scheme_in_use(inventory.group(group))?;
@@ -93,12 +93,6 @@ pub fn ident<'g>(group: &'g Group, target: &Target) -> &'g str {
         Target::Host(server) => group.ident_of(*server),
         Target::External(..) | Target::Address(_) => group.ident(),
     }
-}
-
-/// A group by its name.
-pub fn group_by_name(inventory: &Inventory, name: &str) -> Option<GroupId> {
-    let at = inventory.groups.iter().position(|group| &*group.name == name)?;
-    u32::try_from(at).ok().map(GroupId)
 }
 
 /// The declared key a host means by a key id: its own group's, else one declared for all.

@@ -4,7 +4,6 @@ use crate::finding::{Finding, Part, Place, SourceId, Step};
 use crate::inventory::{FindingRule, Inventory};
 use std::collections::HashMap;
 use time::Date;
-use time::macros::format_description;
 
 /// Applies the inventory's [`FindingRule`]s and sorts by place.
 pub fn apply(inventory: &Inventory, found: Vec<Finding>, today: Date) -> Vec<Finding> {
@@ -55,14 +54,10 @@ impl<'i> Applied<'i> {
             }
             set.build().unwrap_or_default()
         });
-        let last_day = rule
-            .expires
-            .as_deref()
-            .and_then(|day| Date::parse(day, format_description!("[year]-[month]-[day]")).ok());
         Self {
             rule,
             on,
-            expired: last_day.is_some_and(|day| day < today),
+            expired: rule.expires.is_some_and(|day| day < today),
         }
     }
 
@@ -120,7 +115,7 @@ fn expired(rule: &FindingRule) -> Finding {
         format!(
             "the {what} of {} ended on {}",
             rule.code,
-            rule.expires.as_deref().unwrap_or("?")
+            rule.expires.map_or_else(|| "?".to_owned(), |day| day.to_string())
         ),
     )
     .at(rule.place.clone(), format!("reason given: {}", rule.reason))

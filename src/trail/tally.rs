@@ -150,10 +150,9 @@ fn failed<'f>(
         if let Some(host) = inventory.find(subject) {
             seeds.push(graph.node_of(host));
         } else if let Some(entry) = entries.get(subject) {
-            let hosts = entry.first.0..entry.first.0 + entry.count;
-            seeds.extend(hosts.map(|host| graph.node_of(crate::inventory::HostId(host))));
-        } else if let Some(at) = inventory.groups.iter().position(|group| &*group.name == subject) {
-            groups[at] = true;
+            seeds.extend(entry.hosts().map(|host| graph.node_of(host)));
+        } else if let Some(group) = inventory.group_named(subject) {
+            groups[group.0 as usize] = true;
         } else {
             return vec![true; graph.graph().node_count()];
         }

@@ -36,6 +36,11 @@ impl Cipher {
         Self::Aria256Cbc,
     ];
 
+    /// Whether it is AES, which is all that FIPS 140 approves of among these for new data.
+    pub fn is_aes(self) -> bool {
+        matches!(self, Self::Aes128Cbc | Self::Aes192Cbc | Self::Aes256Cbc)
+    }
+
     /// OpenSSL's name, as for ntp-keygen's `-C`.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@
 //! Statements marked "measured" were measured on ntp.org ntpd 4.2.8p15 with OpenSSL 3.
 
 mod cipher;
+mod count;
 mod dialect;
 mod digest;
 mod filestamp;
@@ -19,8 +20,11 @@ mod refused;
 mod secret;
 mod severity;
 mod signature_scheme;
+mod time_span;
+mod written;
 
 pub use cipher::Cipher;
+pub use count::counted;
 pub use dialect::Dialect;
 pub use digest::Digest;
 pub use filestamp::Filestamp;
@@ -31,3 +35,5 @@ pub use refused::Refused;
 pub use secret::Secret;
 pub use severity::Severity;
 pub use signature_scheme::{KeyAlgorithm, SignatureDigest, SignatureScheme};
+pub use time_span::{parse_date, parse_days, parse_span};
+pub use written::Written;

@@ -2,17 +2,22 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Refused;
 
-/// The algorithm of a host or sign key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Kinds of host and sign keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SignKeyKind")]
 #[serde(rename_all = "UPPERCASE")]
 pub enum KeyAlgorithm {
-    /// RSA: works everywhere.
+    /// RSA.
+    #[serde(alias = "rsa")]
     Rsa,
-    /// DSA: for sign keys of pure clients only; a server with one is refused by its clients (measured, error 105).
+    /// DSA: on OpenSSL 3 only for sign keys of hosts that serve nobody; a server with one is refused by its clients
+    /// (measured, error 105).
+    #[serde(alias = "dsa")]
     Dsa,
 }
 
@@ -74,6 +79,11 @@ impl SignatureDigest {
             Self::Sha3_384 => "SHA3-384",
             Self::Sha3_512 => "SHA3-512",
         }
+    }
+
+    /// Whether signatures with it no longer count as safe (NIST SP 800-131A): MD5, SHA1, RIPEMD160.
+    pub fn is_weak(self) -> bool {
+        matches!(self, Self::Md5 | Self::Sha1 | Self::Ripemd160)
     }
 
     /// Length of the digest in bits.
@@ -142,13 +152,17 @@ impl SignatureScheme {
         Ok(Self { key, ..self })
     }
 
+    /// The smallest RSA modulus in bits that holds this signature: DigestInfo adds 15 to 19 bytes, padding 11.
+    pub fn least_rsa_bits(self) -> u32 {
+        self.digest.bits() + 8 * (19 + 11)
+    }
+
     /// Whether an RSA key of `bits` can hold this signature (PKCS#1 v1.5 needs the digest, its name and padding).
     ///
     /// # Errors
     /// The digest is too big: ntp-keygen then writes no certificate and exits 0 (measured).
     pub fn check_rsa_bits(self, bits: u32) -> Result<(), Refused> {
-        // DigestInfo adds 15 to 19 bytes, padding 11.
-        let needed = self.digest.bits() + 8 * (19 + 11);
+        let needed = self.least_rsa_bits();
         if self.key == KeyAlgorithm::Rsa && bits < needed {
             return Err(Refused::new(
                 format!("{self} with an RSA key of {bits} bits"),

@@ -247,7 +247,7 @@ impl Builder<'_> {
         };
         let mut addresses = Vec::new();
         for (sender, _) in heard.iter().flat_map(|medium| &medium.servers) {
-            for host in (sender.first.0..sender.first.0 + sender.count).map(HostId) {
+            for host in sender.hosts() {
                 addresses.push(self.inventory.address(host).into_owned());
             }
         }
@@ -285,7 +285,7 @@ fn made(
 
 /// The group whose key a server proves itself with.
 fn line_group(inventory: &Inventory, line: &Association) -> Option<GroupId> {
-    target_group(inventory, &line.target).or_else(|| needs::group_by_name(inventory, line.ident.as_deref()?))
+    target_group(inventory, &line.target).or_else(|| inventory.group_named(line.ident.as_deref()?))
 }
 
 /// Addresses as daemons print them, beside how they were written.

@@ -8,7 +8,7 @@ use crate::cli::runtime;
 use crate::cli::setup;
 use crate::cli::ui::Ui;
 use crate::cli::view::outcome;
-use crate::inventory::{self, GroupId, Inventory};
+use crate::inventory::{self, Inventory};
 use crate::ops::rotation::{Change, Concerned, Staged, Step, StepKind, Unsuitable, no_renaming_under_way};
 use crate::ops::{self, ApplyJob, Demand, Planned, Session, Task};
 use crate::plan::order::Share;
@@ -381,13 +381,12 @@ fn groups(args: &RotateArgs, inventory: &Inventory) -> Result<Scope, Failure> {
     }
     let mut groups = Vec::new();
     for name in &args.group {
-        let found = inventory.groups.iter().position(|group| *group.name == **name);
-        let Some(at) = found.and_then(|at| u32::try_from(at).ok()) else {
+        let Some(group) = inventory.group_named(name) else {
             let known: Vec<&str> = inventory.groups.iter().map(|group| &*group.name).collect();
             return Err(Failure::new(format!("there is no group '{name}'"))
                 .help(format!("the inventory has {}", known.join(", "))));
         };
-        groups.push(GroupId(at));
+        groups.push(group);
     }
     Ok(Scope {
         groups,

@@ -1,6 +1,5 @@
 //! What was found, for people: the verdict first, then what it rests on, aligned.
 
-use crate::finding::Severity;
 use crate::media::MediaName;
 use crate::media::certificate::Role;
 use crate::media::inspect::{Holds, Report};
@@ -73,19 +72,11 @@ fn file(text: &mut String, item: &Item, color: bool) {
 
 fn remarks(text: &mut String, report: &Report) {
     for remark in &report.remarks {
-        row(text, severity(remark.severity), &remark.what);
+        row(text, remark.severity.word(), &remark.what);
         remark.help.iter().for_each(|help| row(text, "help", help));
     }
     for problem in &report.problems {
         row(text, "line", &format!("{}: {}", problem.line, problem.what));
-    }
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{GroupId, HostId, PasswordSource};
 use crate::finding::{Place, Step};
+use keytrail_vocabulary::{KeyType, Written};
 
 /// An association line of a host.
 #[derive(Debug, Clone)]
@@ -86,8 +87,8 @@ pub enum Auth {
 pub struct SymmetricKey {
     /// Key id, 1–65535 as written; the range is a rule's business.
     pub id: u32,
-    /// Type as written (`AES-128-CMAC`, `SHA1`, `MD5`, …).
-    pub kind: Box<str>,
+    /// Its type (`AES-128-CMAC`, `SHA1`, `MD5`, …). One that is none is a rule's business.
+    pub kind: Written<KeyType>,
     /// Where its value comes from; `None`: generated and kept in the vault.
     pub value: Option<PasswordSource>,
     /// The group whose members share it; `None`: every host that uses it.

@@ -101,6 +101,11 @@ pub struct HostEntry {
 }
 
 impl HostEntry {
+    /// Its hosts, in the order of their names.
+    pub fn hosts(&self) -> impl ExactSizeIterator<Item = HostId> + DoubleEndedIterator + use<> {
+        (self.first.0..self.first.0 + self.count).map(HostId)
+    }
+
     /// The place of a path below this entry, e.g. `["servers", 0]`; no steps: the entry's key.
     pub fn place(&self, below: &[Step]) -> Place {
         let mut path = vec![Step::from("hosts"), Step::Key(self.pattern.clone())];
@@ -135,8 +140,8 @@ pub struct FindingRule {
     pub severity: Option<crate::finding::Severity>,
     /// Why.
     pub reason: Box<str>,
-    /// Last day of a waiver, `YYYY-MM-DD`.
-    pub expires: Option<Box<str>>,
+    /// Last day of a waiver.
+    pub expires: Option<time::Date>,
     /// Where it was written.
     pub place: Place,
 }
@@ -160,6 +165,16 @@ impl Inventory {
     /// The group of a host.
     pub fn group_of(&self, id: HostId) -> Option<&Group> {
         self.entry(id).group.map(|group| self.group(group))
+    }
+
+    /// A group by its name.
+    pub fn group_named(&self, name: &str) -> Option<GroupId> {
+        self.group_ids().find(|&id| *self.group(id).name == *name)
+    }
+
+    /// All group numbers in order.
+    pub fn group_ids(&self) -> impl ExactSizeIterator<Item = GroupId> + use<> {
+        (0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX)).map(GroupId)
     }
 
     /// The group whose identity media have this name, now or after the change under way.

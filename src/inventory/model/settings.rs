@@ -1,7 +1,7 @@
 //! What `defaults`, groups and hosts set alike.
 
 use crate::finding::Place;
-pub use keytrail_vocabulary::{Dialect, Implementation};
+pub use keytrail_vocabulary::{Cipher, Dialect, Implementation, KeyAlgorithm, SignatureScheme, Written};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub struct Settings {
     /// Directory that stands for `/` on the host: image builds, tests; may hold `{host}`. `None`: `/`.
     pub root: Option<Box<str>>,
     /// Certificate scheme, manual names (`RSA-SHA256`).
-    pub certificate_scheme: Box<str>,
+    pub certificate_scheme: Written<SignatureScheme>,
     /// How long certificates are valid.
     pub certificate_lifetime: Lifetime,
     /// Host key size in bits.
@@ -65,7 +65,7 @@ pub struct Settings {
     /// Sign key, where it is not the host key.
     pub sign_key: Option<SignKey>,
     /// Cipher of private files (`aes-256-cbc`).
-    pub cipher: Box<str>,
+    pub cipher: Written<Cipher>,
     /// Layout of IFF, GQ and MV media.
     pub dialect: Dialect,
     /// Password of the private files on the host; `None`: generated and kept in the vault.
@@ -172,21 +172,9 @@ pub enum ConfMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignKey {
     /// RSA or DSA.
-    pub kind: SignKeyKind,
+    pub kind: KeyAlgorithm,
     /// Size in bits.
     pub bits: u32,
-}
-
-/// Kinds of sign keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum SignKeyKind {
-    /// RSA.
-    #[serde(alias = "rsa")]
-    Rsa,
-    /// DSA: on OpenSSL 3 only for hosts that serve nobody (measured).
-    #[serde(alias = "dsa")]
-    Dsa,
 }
 
 /// How to reach a host.

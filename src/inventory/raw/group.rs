@@ -5,6 +5,7 @@ use crate::finding::Severity;
 use crate::inventory::model::IdentityScheme;
 use crate::inventory::raw::values::RawClock;
 use indexmap::IndexMap;
+use keytrail_vocabulary::{KeyType, Written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -95,7 +96,7 @@ pub struct RawHost {
 pub struct RawSymmetricKey {
     /// Its type. Default: `AES-128-CMAC`, which all three daemons understand.
     #[serde(rename = "type")]
-    pub kind: Option<Box<str>>,
+    pub kind: Option<Written<KeyType>>,
     /// Its value. Default: generated and kept in the vault.
     pub value: Option<RawPassword>,
     /// Addresses it is accepted from (ntp.org). Default: all.

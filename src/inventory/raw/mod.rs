@@ -9,6 +9,6 @@ mod values;
 
 pub use association::{RawAssociation, RawAssociationFields, RawAuth, RawTarget};
 pub use group::{RawExternal, RawFindingRule, RawGroup, RawHost, RawSymmetricKey};
-pub use policy::{RawPolicy, RawThresholds, parse_days};
+pub use policy::{RawPolicy, RawThresholds};
 pub use settings::{RawAssociationDefaults, RawConnection, RawHostKeys, RawSettings, RawSsh};
-pub use values::{OneOrMany, RawClock, RawLifetime, RawPassword, RawRestart, parse_date, parse_span};
+pub use values::{OneOrMany, RawClock, RawLifetime, RawPassword, RawRestart};

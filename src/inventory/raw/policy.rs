@@ -30,19 +30,18 @@ pub struct RawThresholds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawDays(pub u16);
 
-/// `30d`, `30`: at most a hundred years.
-pub fn parse_days(text: &str) -> Option<u16> {
-    let number = text.strip_suffix('d').unwrap_or(text);
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .then(|| number.parse().ok())?
-        .filter(|days| *days <= 36_500)
+impl RawDays {
+    /// At most a hundred years.
+    pub fn parse(text: &str) -> Option<Self> {
+        let days = keytrail_vocabulary::parse_days(text)?.try_into().ok()?;
+        (days <= 36_500).then_some(Self(days))
+    }
 }
 
 impl<'de> Deserialize<'de> for RawDays {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        parse_days(&text).map(Self).ok_or_else(|| {
+        Self::parse(&text).ok_or_else(|| {
             de::Error::custom(format!(
                 "expected days (`30d`), found `{}`",
                 crate::inventory::yaml::clip(&text)

@@ -1,7 +1,8 @@
 //! What `defaults`, a group and a host may set alike.
 
 use super::values::{OneOrMany, RawLifetime, RawPassword, RawRestart, RawSpan};
-use crate::inventory::model::{Become, ConfMode, Dialect, Implementation, SignKeyKind, Verify};
+use crate::inventory::model::{Become, ConfMode, Dialect, Implementation, Verify};
+use keytrail_vocabulary::{Cipher, KeyAlgorithm, SignatureScheme, Written};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ pub struct RawSettings {
     /// A sign key apart from the host key. Default: the host key signs.
     pub sign_key: Option<RawSignKey>,
     /// Cipher of private files. Default: `aes-256-cbc`.
-    pub cipher: Option<Box<str>>,
+    pub cipher: Option<Written<Cipher>>,
     /// Layout of IFF, GQ and MV media: `current` (default; what the 4.2.8p15 daemon authenticates with) or
     /// `documented` (what ntp-keygen 4.2.8 writes).
     pub dialect: Option<Dialect>,
@@ -141,7 +142,7 @@ pub enum RawHostKeys {
 #[serde(deny_unknown_fields)]
 pub struct RawCertificate {
     /// Digest and signature, by the manual's names. Default: `RSA-SHA256`.
-    pub scheme: Option<Box<str>>,
+    pub scheme: Option<Written<SignatureScheme>>,
     /// How long they are valid: days (`365d` or `365`) or a last day (`2027-06-30`). Default: `365d`.
     pub lifetime: Option<RawLifetime>,
 }
@@ -162,7 +163,7 @@ pub struct RawHostKey {
 pub struct RawSignKey {
     /// `RSA` (default) or `DSA`.
     #[serde(rename = "type")]
-    pub kind: Option<SignKeyKind>,
+    pub kind: Option<KeyAlgorithm>,
     /// Size in bits. Default: 2048 for RSA, 1024 for DSA.
     pub bits: Option<u32>,
 }

@@ -1,6 +1,7 @@
 //! Values with more than one spelling.
 
 use crate::secret::Secret;
+use keytrail_vocabulary::{parse_date, parse_days, parse_span};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, IntoDeserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -10,7 +11,6 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 use time::Date;
-use time::macros::format_description;
 
 /// A list, or a single item without the brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,8 +156,7 @@ pub enum RawLifetime {
 impl<'de> Deserialize<'de> for RawLifetime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
-        let days = text.strip_suffix('d').unwrap_or(&text);
-        if let Ok(days @ 1..) = days.parse() {
+        if let Some(days @ 1..) = parse_days(&text) {
             return Ok(Self::Days(days));
         }
         parse_date(&text).map(Self::Until).ok_or_else(|| {
@@ -221,29 +220,6 @@ impl JsonSchema for RawSpan {
             ],
         })
     }
-}
-
-/// A length of time in whole seconds, from one second to a day: `30s`, `5m`, `1h`, or seconds.
-pub fn parse_span(text: &str) -> Option<Duration> {
-    let (number, unit) = match text.as_bytes().last()? {
-        b's' => (&text[..text.len() - 1], 1),
-        b'm' => (&text[..text.len() - 1], 60),
-        b'h' => (&text[..text.len() - 1], 3600),
-        _ => (text, 1),
-    };
-    let seconds = number
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| number.parse::<u64>().ok())??;
-    let seconds = seconds.checked_mul(unit)?;
-    (1..=86_400)
-        .contains(&seconds)
-        .then(|| Duration::from_secs(seconds))
-}
-
-/// A day as `YYYY-MM-DD`.
-pub fn parse_date(text: &str) -> Option<Date> {
-    Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
 }
 
 /// How the daemon is restarted.

@@ -2,6 +2,7 @@
 
 use super::{Resolver, check, number};
 use crate::finding::{Finding, Place, SourceId, Step};
+use crate::inventory::KeyType;
 use crate::inventory::draft::DraftGroup;
 use crate::inventory::model::{External, ExternalServer, Group, GroupId, HostId, IdentityBits, SymmetricKey};
 use crate::inventory::range::Pattern;
@@ -205,9 +206,15 @@ impl Resolver<'_> {
         {
             self.problem(check::bad_value("an address", bad, source, &path, &["restrict"]));
         }
-        let kind = raw.kind.unwrap_or_else(|| "AES-128-CMAC".into());
-        if !check::is_word(&kind) {
-            self.problem(check::bad_value("a type of key", &kind, source, &path, &["type"]));
+        let kind = raw.kind.unwrap_or_else(|| KeyType::Aes128Cmac.into());
+        if !check::is_word(kind.text()) {
+            self.problem(check::bad_value(
+                "a type of key",
+                kind.text(),
+                source,
+                &path,
+                &["type"],
+            ));
         }
         self.inventory.keys.push(SymmetricKey {
             id: number,

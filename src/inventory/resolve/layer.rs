@@ -3,6 +3,7 @@
 use super::check;
 use crate::finding::{Finding, Place, SourceId, Step};
 use crate::inventory::raw::{OneOrMany, RawConnection, RawRestart, RawSettings};
+use keytrail_vocabulary::Written;
 
 /// Settings with the place they stand in.
 #[derive(Debug)]
@@ -55,10 +56,15 @@ const TEXTS: [TextField; 17] = [
         WORD,
         check::is_word,
     ),
-    (&["cipher"], |raw| raw.cipher.as_deref(), WORD, check::is_word),
+    (
+        &["cipher"],
+        |raw| raw.cipher.as_ref().map(Written::text),
+        WORD,
+        check::is_word,
+    ),
     (
         &["certificate", "scheme"],
-        |raw| raw.certificate.as_ref()?.scheme.as_deref(),
+        |raw| raw.certificate.as_ref()?.scheme.as_ref().map(Written::text),
         WORD,
         check::is_word,
     ),

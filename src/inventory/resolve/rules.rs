@@ -3,7 +3,8 @@
 use super::Resolver;
 use crate::finding::{Finding, Place, Step};
 use crate::inventory::model::FindingRule;
-use crate::inventory::raw::{OneOrMany, parse_date};
+use crate::inventory::raw::OneOrMany;
+use keytrail_vocabulary::parse_date;
 
 impl Resolver<'_> {
     /// Resolves `findings` and `policy`.
@@ -33,9 +34,9 @@ impl Resolver<'_> {
                 );
                 continue;
             }
-            if let Some(expires) = &rule.expires
-                && parse_date(expires).is_none()
-            {
+            let expires = rule.expires.as_deref();
+            let last_day = expires.and_then(parse_date);
+            if let (Some(expires), None) = (expires, last_day) {
                 let message = format!(
                     "expected a day (`2027-06-30`), found '{}'",
                     crate::inventory::yaml::clip(expires)
@@ -48,7 +49,7 @@ impl Resolver<'_> {
                 on: rule.on.map(|OneOrMany(on)| on).unwrap_or_default(),
                 severity,
                 reason: rule.reason,
-                expires: rule.expires,
+                expires: last_day,
                 place,
             });
         }

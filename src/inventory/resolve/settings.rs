@@ -6,8 +6,8 @@ use crate::finding::{Finding, SourceId, Step};
 use crate::inventory::defaults::Defaults;
 use crate::inventory::draft::Draft;
 use crate::inventory::model::{
-    Connection, Dialect, GroupId, Implementation, Lifetime, PasswordSource, Settings, SignKey, SignKeyKind,
-    Source, Ssh, Verify,
+    Cipher, Connection, Dialect, GroupId, Implementation, KeyAlgorithm, Lifetime, PasswordSource, Settings,
+    SignKey, SignatureScheme, Source, Ssh, Verify,
 };
 use crate::inventory::raw::{
     OneOrMany, RawAssociationDefaults, RawConnection, RawHostKeys, RawLifetime, RawPassword, RawRestart,
@@ -169,10 +169,8 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         log: find(same, |raw| raw.log.clone()),
         connection,
         root,
-        certificate_scheme: or(
-            text(|raw| raw.certificate.as_ref()?.scheme.as_ref()),
-            "RSA-SHA256",
-        ),
+        certificate_scheme: find(layers, |raw| raw.certificate.as_ref()?.scheme.clone())
+            .unwrap_or_else(|| SignatureScheme::RSA_SHA256.into()),
         certificate_lifetime: match find(layers, |raw| raw.certificate.as_ref()?.lifetime) {
             Some(RawLifetime::Days(days)) => Lifetime::Days(days),
             Some(RawLifetime::Until(last)) => Lifetime::Until(last),
@@ -180,7 +178,7 @@ fn merge(layers: &[&Layer], sources: &[Source]) -> Resolved {
         },
         host_key_bits: find(layers, |raw| raw.host_key.as_ref()?.bits).unwrap_or(2048),
         sign_key: (sign_bits.is_some() || sign_kind.is_some()).then(|| sign_key(sign_kind, sign_bits)),
-        cipher: or(text(|raw| raw.cipher.as_ref()), "aes-256-cbc"),
+        cipher: find(layers, |raw| raw.cipher.clone()).unwrap_or_else(|| Cipher::default().into()),
         dialect: find(layers, |raw| raw.dialect).unwrap_or(Dialect::Current),
         password_place: password.as_ref().map(|(_, layer)| layer.place(&["password"])),
         password: password
@@ -222,11 +220,11 @@ fn implementation(layers: &[&Layer]) -> Implementation {
     said.unwrap_or(Implementation::NtpOrg)
 }
 
-fn sign_key(kind: Option<SignKeyKind>, bits: Option<u32>) -> SignKey {
-    let kind = kind.unwrap_or(SignKeyKind::Rsa);
+fn sign_key(kind: Option<KeyAlgorithm>, bits: Option<u32>) -> SignKey {
+    let kind = kind.unwrap_or(KeyAlgorithm::Rsa);
     let usual = match kind {
-        SignKeyKind::Rsa => 2048,
-        SignKeyKind::Dsa => 1024,
+        KeyAlgorithm::Rsa => 2048,
+        KeyAlgorithm::Dsa => 1024,
     };
     SignKey {
         kind,

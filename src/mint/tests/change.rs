@@ -364,7 +364,7 @@ hosts:
     // What the loader refuses today may still come from elsewhere.
     let entry = &mut loaded.entries[2];
     let settings = std::sync::Arc::make_mut(&mut entry.settings);
-    settings.cipher = "rot13".into();
+    settings.cipher = crate::vocabulary::Written::new("rot13");
     let analysis = analyse(&loaded, time::macros::date!(2026 - 11 - 20));
     let Err(Error::Impossible(problems)) = fixture.wanted_for(&loaded, &analysis) else {
         panic!("three things are wrong")

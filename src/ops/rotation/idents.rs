@@ -11,13 +11,13 @@ use crate::ops::now;
 use crate::ops::session::Session;
 use crate::rotate::idents::{self, Names};
 use crate::rotate::seamless::obstacles;
-use crate::trail::needs::{group_by_name, target_group};
+use crate::trail::needs::target_group;
 use std::collections::BTreeSet;
 
 /// Whether the keys of a group can change by a new name; a change that is under way can.
 pub(super) fn suits(session: &Session, name: &str, verify: Option<Level>) -> Result<Result<(), Unsuitable>> {
     let written = session.written();
-    let Some(group) = group_by_name(&written.inventory, name) else {
+    let Some(group) = written.inventory.group_named(name) else {
         return Ok(Err(Unsuitable(Vec::new())));
     };
     if Names::read(&session.vault())?.next(name).is_some() {
@@ -89,7 +89,7 @@ pub(super) fn begin(session: &mut Session, group: &str, command: &str) -> Result
 /// Trails and roles are the same whatever keys are called: the inventory as written says who is concerned.
 pub(super) fn advance(session: &mut Session, group: &str) -> Result<()> {
     let written = session.written();
-    let Some(id) = group_by_name(&written.inventory, group) else {
+    let Some(id) = written.inventory.group_named(group) else {
         return Ok(());
     };
     let mut names = Names::read(&session.vault())?;
@@ -115,7 +115,7 @@ pub(super) fn arrive(session: &mut Session, group: &str) -> Result<()> {
 pub(super) fn step(session: &Session, name: &str) -> Result<Option<Step>> {
     let names = Names::read(&session.vault())?;
     let (inventory, analysis) = (session.inventory(), session.analysis());
-    let (Some(next), Some(group)) = (names.next(name), group_by_name(inventory, name)) else {
+    let (Some(next), Some(group)) = (names.next(name), inventory.group_named(name)) else {
         return Ok(None);
     };
     let (number, of) = idents::number(inventory, analysis, group, next);

@@ -8,7 +8,6 @@ use crate::report::time_format;
 use crate::rotate::gq_skew::{SkewedClient, skewed_clients};
 use crate::rotate::record::Pending;
 use crate::trail::Analysis;
-use crate::trail::needs::group_by_name;
 use crate::vault::{Applied, CertificateEnds, SecretKind, Vault, Verified};
 use std::collections::HashMap;
 
@@ -34,7 +33,7 @@ impl<'p> Facts<'p> {
         let verified = vault.verified()?;
         let mut skewed = HashMap::new();
         for (owner, since) in vault.replaced(SecretKind::Group(GroupScheme::Gq))? {
-            if let Some(group) = group_by_name(inventory, &owner) {
+            if let Some(group) = inventory.group_named(&owner) {
                 let brought = vault.brought(since)?;
                 let found = skewed_clients(inventory, group, &brought, &verified);
                 skewed.extend(found.into_iter().map(|skewed| (skewed.host, skewed)));

@@ -6,6 +6,7 @@ use super::layout::{BOX, Layout, Rect, layout};
 use super::mark::{FAINT, INK, RED, clock, diamond, host};
 use super::route::{level, port, routed};
 use super::{Arrow, Picture, Style, Trouble};
+use crate::vocabulary::counted;
 use std::fmt::Write;
 
 const LINE: &str = "#7a8494";
@@ -96,11 +97,10 @@ fn heading(out: &mut String, picture: &Picture) {
             .sum::<u64>()
     };
     let without = count(Trouble::NoTrail);
-    let plural = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let mut words = format!(
         "{}, {}",
-        plural(picture.hosts, "host"),
-        plural(picture.groups.len() as u64, "group")
+        counted(picture.hosts, "host"),
+        counted(picture.groups.len(), "group")
     );
     if picture.spots.iter().map(|spot| spot.hosts).sum::<u64>() > picture.spots.len() as u64 {
         let _ = write!(words, ", in {} boxes", picture.spots.len());

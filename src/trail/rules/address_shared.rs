@@ -33,7 +33,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             found.push(same_for_range(inventory, entry));
             continue;
         }
-        let hosts = (entry.first.0..entry.first.0 + entry.count).map(HostId);
+        let hosts = entry.hosts();
         places.extend(hosts.map(|host| (hasher.hash_one(reached(inventory, host)), host)));
     }
     places.sort_unstable();

@@ -1,6 +1,5 @@
 //! `chrony-needs-version`: SHA-2 keys from a chrony client to an ntpd.
 
-use super::symmetric::kind;
 use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Implementation, Mode};
@@ -26,7 +25,10 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
         let needs = line.entry.settings.ntpd == Implementation::Chrony
             && other.settings.ntpd != Implementation::Chrony
             && line.line.mode != Mode::Broadcast
-            && kind(key).is_some_and(crate::inventory::KeyType::needs_version_4_from_chrony);
+            && key
+                .kind
+                .known()
+                .is_some_and(|kind| kind.needs_version_4_from_chrony());
         let options = line.line.options.join(" ");
         if !needs || options.contains("version 4") {
             continue;

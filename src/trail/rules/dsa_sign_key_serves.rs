@@ -2,7 +2,7 @@
 
 use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
-use crate::inventory::{Dialect, Implementation, SignKeyKind};
+use crate::inventory::{Dialect, Implementation, KeyAlgorithm};
 use std::collections::HashSet;
 
 pub(super) const RULE: Rule = Rule {
@@ -25,7 +25,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         let settings = &entry.settings;
-        let dsa = settings.sign_key.is_some_and(|key| key.kind == SignKeyKind::Dsa);
+        let dsa = settings.sign_key.is_some_and(|key| key.kind == KeyAlgorithm::Dsa);
         let current = settings.ntpd == Implementation::NtpOrg && settings.dialect == Dialect::Current;
         if !dsa || !current || !context.needs.of(node).serves || !seen.insert(&raw const *entry) {
             continue;

@@ -44,8 +44,8 @@ pub fn find(
 ) -> Vec<Finding> {
     let limit = now.saturating_add(days.saturating_mul(DAY));
     let of_entry = |entry: &HostEntry| {
-        let soon: Vec<(HostId, Ends)> = (entry.first.0..entry.first.0 + entry.count)
-            .map(HostId)
+        let soon: Vec<(HostId, Ends)> = entry
+            .hosts()
             .filter_map(|host| Some((host, ends(host)?)))
             .filter(|(_, ends)| ends.standing < limit)
             .collect();

@@ -3,7 +3,6 @@
 use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Association, Auth, HostEntry, Mode, Target};
-use crate::trail::needs::group_by_name;
 
 pub(super) const RULE: Rule = Rule {
     code: "ident-missing",
@@ -25,7 +24,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
         }
         match (&association.target, association.ident.as_deref()) {
             (Target::Address(address), None) => found.push(bare_address(entry, association, address)),
-            (_, Some(ident)) if group_by_name(inventory, ident).is_none() => {
+            (_, Some(ident)) if inventory.group_named(ident).is_none() => {
                 found.push(unknown(
                     entry,
                     association,

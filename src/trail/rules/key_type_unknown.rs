@@ -1,6 +1,5 @@
 //! `key-type-unknown`: a key type that one end does not have.
 
-use super::symmetric::kind;
 use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity};
 use crate::inventory::{Implementation, KeyType};
@@ -21,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let inventory = context.inventory;
-    for key in inventory.keys.iter().filter(|key| kind(key).is_none()) {
+    for key in inventory.keys.iter().filter(|key| key.kind.known().is_none()) {
         found.push(
             RULE.found(format!("no NTP daemon has the key type {}", key.kind))
                 .at(key.place.clone(), format!("key {}", key.id))
@@ -31,7 +30,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
     let mut seen = HashSet::new();
     for line in context.keyed {
         for (entry, key) in line.ends(inventory) {
-            let Some((key, kind)) = key.and_then(|key| Some((key, kind(key)?))) else {
+            let Some((key, kind)) = key.and_then(|key| Some((key, *key.kind.known()?))) else {
                 continue;
             };
             let ntpd = entry.settings.ntpd;

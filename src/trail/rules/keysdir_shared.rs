@@ -25,7 +25,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
         let Some(shared) = entry.settings.keysdir_on.as_deref() else {
             continue;
         };
-        for host in (entry.first.0..entry.first.0 + entry.count).map(HostId) {
+        for host in entry.hosts() {
             let needs = context.needs.of(context.graph.node_of(host));
             let own = entry.group.into_iter();
             let server = own.flat_map(|group| needs.server_keys.iter().map(move |_| ("server keys", group)));

@@ -28,8 +28,7 @@ fn run(context: &Context<'_>, found: &mut Vec<Finding>) {
         // Counters may differ in length, so every host of a range is looked at; bytes bound characters.
         let mut too_long = 0u32;
         let mut longest: Option<(usize, &str)> = None;
-        for number in entry.first.0..entry.first.0 + entry.count {
-            let host = crate::inventory::HostId(number);
+        for host in entry.hosts() {
             let name = &inventory.host(host).name;
             if name.len() + group <= LONGEST || name.chars().count() + group <= LONGEST {
                 continue;

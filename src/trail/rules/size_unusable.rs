@@ -2,7 +2,7 @@
 
 use super::{Context, Rule, sample, why, words};
 use crate::finding::{Finding, Severity, Step};
-use crate::inventory::{Group, HostEntry, IdentityScheme, Implementation, Settings, SignKeyKind};
+use crate::inventory::{Group, HostEntry, IdentityScheme, Implementation, KeyAlgorithm, Settings};
 use crate::trail::cryptotype::server_schemes;
 
 pub(super) const RULE: Rule = Rule {
@@ -146,8 +146,8 @@ fn host_keys<'a>(
     let sign = settings.sign_key;
     if let Some(sign) = sign {
         let usable = match sign.kind {
-            SignKeyKind::Rsa => 512..=4096,
-            SignKeyKind::Dsa => 512..=2047,
+            KeyAlgorithm::Rsa => 512..=4096,
+            KeyAlgorithm::Dsa => 512..=2047,
         };
         if !usable.contains(&sign.bits) {
             report(
@@ -158,17 +158,11 @@ fn host_keys<'a>(
             );
         }
     }
-    let scheme = settings.certificate_scheme.to_ascii_uppercase();
     let signing = sign.map_or(Some(host), |sign| {
-        (sign.kind == SignKeyKind::Rsa).then_some(sign.bits)
+        (sign.kind == KeyAlgorithm::Rsa).then_some(sign.bits)
     });
-    let least = if scheme.contains("512") {
-        752
-    } else if scheme.contains("384") {
-        624
-    } else {
-        0
-    };
+    let scheme = settings.certificate_scheme.known();
+    let least = scheme.map_or(0, |scheme| scheme.least_rsa_bits());
     if let Some(bits) = signing.filter(|&bits| bits >= 512 && bits < least) {
         report(
             format!(

@@ -1,7 +1,7 @@
 //! What several rules ask about lines with a symmetric key.
 
 use super::lines;
-use crate::inventory::{Association, Auth, GroupId, HostEntry, Inventory, KeyType, SymmetricKey, Target};
+use crate::inventory::{Association, Auth, GroupId, HostEntry, Inventory, SymmetricKey, Target};
 use crate::trail::broadcast::media;
 use crate::trail::needs::symmetric_key;
 
@@ -73,11 +73,6 @@ impl<'i> KeyedLine<'i> {
         let other = self.other.map(|other| (other, there));
         std::iter::once((self.entry, self.here(inventory))).chain(other)
     }
-}
-
-/// The type of a declared key, where any daemon has it.
-pub fn kind(key: &SymmetricKey) -> Option<KeyType> {
-    KeyType::from_name(&key.kind)
 }
 
 /// A group's name, or what stands for none.

@@ -5,7 +5,7 @@ use crate::finding::{Finding, Severity};
 use crate::inventory::{GroupId, IdentityScheme, Target};
 use crate::trail::cryptotype::scheme_in_use;
 use crate::trail::graph::{Node, Role};
-use crate::trail::needs::{group_by_name, target_group};
+use crate::trail::needs::target_group;
 
 pub(super) const RULE: Rule = Rule {
     code: "trail-foreign-group",
@@ -131,7 +131,7 @@ fn written_idents(context: &Context<'_>, found: &mut Vec<Finding>) {
         };
         let server = words::target(inventory, association);
         let of = &inventory.group(group).name;
-        if ident != &**of && group_by_name(inventory, ident).is_some() {
+        if ident != &**of && inventory.group_named(ident).is_some() {
             found.push(
                 RULE.found(format!(
                     "{server} is checked with the parameters of {ident}, but belongs to {of}"

@@ -1,8 +1,7 @@
 //! Weaknesses of settings and keys, and which policy forbids which.
 
-use super::symmetric::kind;
 use crate::finding::Step;
-use crate::inventory::{KeyType, Policy, Settings, SignKeyKind, SymmetricKey};
+use crate::inventory::{Cipher, KeyAlgorithm, KeyType, Policy, Settings, SymmetricKey};
 
 /// Something that works and is weak by today's measure.
 pub struct Weakness {
@@ -33,11 +32,9 @@ pub fn of_settings(settings: &Settings) -> Vec<Weakness> {
             forbidden_by,
         });
     };
-    let scheme = settings.certificate_scheme.to_ascii_uppercase();
-    if ["SHA224", "SHA256", "SHA384", "SHA512", "SHA3"]
-        .iter()
-        .all(|good| !scheme.contains(good))
-    {
+    // What is no scheme of today is one of yesterday.
+    let scheme = settings.certificate_scheme.known();
+    if scheme.is_none_or(|scheme| scheme.digest.is_weak()) {
         add(
             &["certificate", "scheme"],
             format!("certificates signed with {}", settings.certificate_scheme),
@@ -56,7 +53,7 @@ pub fn of_settings(settings: &Settings) -> Vec<Weakness> {
         );
     }
     match settings.sign_key {
-        Some(key) if key.kind == SignKeyKind::Dsa => {
+        Some(key) if key.kind == KeyAlgorithm::Dsa => {
             add(
                 &["sign_key"],
                 format!("DSA sign keys of {} bits", key.bits),
@@ -87,8 +84,8 @@ pub fn of_settings(settings: &Settings) -> Vec<Weakness> {
             BOTH,
         );
     }
-    let cipher = settings.cipher.to_ascii_lowercase();
-    if !cipher.starts_with("aes") && !cipher.starts_with("camellia") && !cipher.starts_with("aria") {
+    let cipher = settings.cipher.known();
+    if cipher.is_none_or(|cipher| *cipher == Cipher::DesEde3Cbc) {
         add(
             &["cipher"],
             format!("private files encrypted with {}", settings.cipher),
@@ -96,7 +93,7 @@ pub fn of_settings(settings: &Settings) -> Vec<Weakness> {
             true,
             BOTH,
         );
-    } else if !cipher.starts_with("aes") {
+    } else if cipher.is_some_and(|cipher| !cipher.is_aes()) {
         add(
             &["cipher"],
             format!("private files encrypted with {}", settings.cipher),
@@ -110,7 +107,7 @@ pub fn of_settings(settings: &Settings) -> Vec<Weakness> {
 
 /// What is weak about a key's type: the words, what to take instead, and who forbids it.
 pub fn of_key(key: &SymmetricKey) -> Option<Weakness> {
-    let (always, forbidden_by) = match kind(key)? {
+    let (always, forbidden_by) = match key.kind.known()? {
         KeyType::Md5 => (true, BOTH),
         KeyType::Sha1 => (true, &[Policy::Modern][..]),
         KeyType::Ripemd160 | KeyType::Sm3 | KeyType::Blake2s256 => (false, &[Policy::Fips][..]),

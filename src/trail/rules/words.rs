@@ -2,14 +2,11 @@
 
 use super::super::needs::target_group;
 use crate::inventory::{Association, HostEntry, Implementation, Inventory, Target};
+use crate::vocabulary::counted;
 
 /// `1 host`, `250 hosts`.
 pub fn hosts(count: u64) -> String {
-    if count == 1 {
-        "1 host".to_owned()
-    } else {
-        format!("{count} hosts")
-    }
+    counted(count, "host")
 }
 
 /// `1 host relies`, `250 hosts rely`.
