@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{GroupState, Kept};
+use super::{GroupState, Kept, Link};
 use keytrail_media::{
     Filestamp, GroupScheme, KeyAlgorithm, MediaName, SignatureScheme,
     certificate::Role,
@@ -44,15 +44,6 @@ pub struct FilePlan {
     pub content: Content,
     /// Whether it takes the place of a file with the same filestamp.
     pub replaces: bool,
-}
-
-/// A symbolic link to be made or changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// The generic name.
-    pub name: String,
-    /// The file in the same directory.
-    pub target: String,
 }
 
 /// The certificate to be made.

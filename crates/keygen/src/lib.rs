@@ -29,11 +29,11 @@ mod symmetric;
 mod tests;
 
 pub use decide::decide;
-pub use decision::{CertificatePlan, Choice, Content, Decision, ExportPlan, FilePlan, Link, Note};
+pub use decision::{CertificatePlan, Choice, Content, Decision, ExportPlan, FilePlan, Note};
 pub use directory::Directory;
 pub use error::{Error, Errors, Result};
 pub use existing::{Existing, GroupState, Kept};
 pub use make::{NewFile, Outcome};
 pub use options::{Export, Generate, Options, Subject};
-pub use present::{Found, Present};
+pub use present::{Found, Link, Present};
 pub use symmetric::symmetric_keys;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, Link, Result, error::Collector};
+use super::{Error, Result, error::Collector};
 use keytrail_media::{
     Filestamp, GroupScheme, MediaKind, MediaName, ReadFile, certificate::Certificate, file,
 };
@@ -11,6 +11,15 @@ use keytrail_vocabulary::Secret;
 /// New files may be this many seconds ahead of the clock, after several runs within a second; more, and no daemon would
 /// take the certificate yet.
 const MAX_AHEAD: i64 = 60;
+
+/// A symbolic link to be made or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The generic name.
+    pub name: String,
+    /// The file in the same directory.
+    pub target: String,
+}
 
 /// A file that a generic name (`ntpkey_host_mort`) leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]

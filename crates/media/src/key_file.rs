@@ -8,17 +8,19 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use zeroize::Zeroizing;
 
-pub use super::key_file_read::{Cost, KeyFile, Problem, read};
+mod read;
+
 use super::{
     Error, Result,
     symmetric::{KeyType, SymmetricKey, to_hex},
 };
 use keytrail_vocabulary::{Implementation, Secret};
+pub use read::{Cost, KeyFile, Problem, read};
 
 /// The most bytes a key has to ntp.org and NTPsec; they cut longer ones.
-pub(super) const MAX_NTPD_BYTES: usize = 32;
+const MAX_NTPD_BYTES: usize = 32;
 /// The longest text key to ntp.org and NTPsec; longer ones are hexadecimal.
-pub(super) const MAX_NTPD_TEXT: usize = 20;
+const MAX_NTPD_TEXT: usize = 20;
 /// The longest key of type M; one to eight characters in the manuals of that time.
 const MAX_OPENVMS_TEXT: usize = 8;
 
@@ -173,5 +175,4 @@ pub fn lines_of_the_generator(keys: &[SymmetricKey]) -> Result<Secret> {
 }
 
 #[cfg(test)]
-#[path = "key_file_tests.rs"]
 mod tests;

@@ -7,7 +7,8 @@ use openssl::{hash::MessageDigest, pkcs5, symm};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-pub use super::pkcs8_read::{ReadKey, encryption, read};
+mod read;
+
 use super::{
     Error, Result,
     cipher::{self, Cipher, Protection},
@@ -16,13 +17,14 @@ use super::{
     private_key::PrivateKey,
 };
 use keytrail_vocabulary::Secret;
+pub use read::{ReadKey, encryption, read};
 
-pub(super) const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
-pub(super) const DSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1];
-pub(super) const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
-pub(super) const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12];
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+const DSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1];
+const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
+const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12];
 /// 1.2.840.113549.2: the arc of the HMAC functions; 7 is SHA1, 9 SHA256.
-pub(super) const HMAC_ARC: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2];
+const HMAC_ARC: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2];
 
 /// The pseudo-random function of PBKDF2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -188,7 +190,7 @@ fn secret(der: Zeroizing<Vec<u8>>) -> Secret {
     Secret::new(std::mem::take(&mut *der))
 }
 
-pub(super) fn pbkdf2(
+fn pbkdf2(
     password: &Secret,
     salt: &[u8],
     rounds: u32,
@@ -202,7 +204,7 @@ pub(super) fn pbkdf2(
 }
 
 /// `EVP_BytesToKey` with MD5, one round, the first 8 bytes of the initialisation vector as salt.
-pub(super) fn legacy_key(password: &Secret, iv: &[u8], cipher: symm::Cipher) -> Result<Zeroizing<Vec<u8>>> {
+fn legacy_key(password: &Secret, iv: &[u8], cipher: symm::Cipher) -> Result<Zeroizing<Vec<u8>>> {
     let salt = iv.get(..8);
     let pair = pkcs5::bytes_to_key(cipher, MessageDigest::md5(), password.expose(), salt, 1)
         .map_err(Error::openssl("derive a key from the password"))?;

@@ -5,7 +5,9 @@
 
 use super::error::{ReadError, excerpt, refusal};
 
-pub use super::chrony_source::{Source, join};
+mod source;
+
+pub use source::{Source, join};
 
 /// chronyc's "never" and "unknown".
 const NONE: u64 = 4_294_967_295;

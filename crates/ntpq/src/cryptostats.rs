@@ -2,8 +2,8 @@
 //! error. The only place where the generation of identity keys an association was proven with can be seen.
 
 use super::bits::{CertificateFlags, CryptoFlags};
-use super::code::ErrorCode;
 use super::error::{ReadError, excerpt};
+use super::error_code::ErrorCode;
 use super::time::Timestamp;
 use keytrail_vocabulary::IdentityScheme;
 use serde::Serialize;

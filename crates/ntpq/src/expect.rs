@@ -260,7 +260,7 @@ impl Expected {
                 Vec::new(),
             );
         };
-        let told = super::code::explain_at(error);
+        let told = super::explain_error::explain_at(error);
         let mut help = vec![told.meaning.to_owned()];
         help.extend(told.remedies.iter().map(|&r| r.to_owned()));
         self.outcome(

@@ -3,8 +3,14 @@
 use super::trouble::{NtsReason, Trouble};
 use keytrail_vocabulary::IdentityScheme;
 
-/// The complaint in a message, if it is one.
-pub(super) fn trouble(message: &str) -> Option<Trouble> {
+impl Trouble {
+    /// Recognises a message (without time, host and process).
+    pub fn recognise(message: &str) -> Option<Self> {
+        trouble(message)
+    }
+}
+
+fn trouble(message: &str) -> Option<Trouble> {
     crypto(message)
         .or_else(|| symmetric(message))
         .or_else(|| nts(message))

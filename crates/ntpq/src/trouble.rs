@@ -1,6 +1,5 @@
 //! What a daemon's log complains of, told in one's own words.
 
-use super::code::Explanation;
 use keytrail_vocabulary::IdentityScheme;
 use std::fmt;
 
@@ -128,11 +127,6 @@ impl fmt::Display for NtsReason {
 }
 
 impl Trouble {
-    /// Recognises a message (without time, host and process).
-    pub fn recognise(message: &str) -> Option<Self> {
-        super::recognise::trouble(message)
-    }
-
     /// Whether it is of one try of the identity exchange. The daemon tries again at the next poll, and a single try fails
     /// now and then where nothing is wrong (a short challenge): once the association is proven it is over.
     pub fn of_one_try(&self) -> bool {
@@ -154,11 +148,6 @@ impl Trouble {
                 | Self::Signal(_)
                 | Self::Fatal(_)
         )
-    }
-
-    /// What it means and what to do.
-    pub fn explanation(&self) -> Explanation {
-        super::explain_log::explanation(self)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What an association's outputs amount to.
 
-use super::code::{Explanation, explain_at};
 use super::cryptostats::{ErrorLine, Step};
+use super::explain_error::explain_at;
+use super::explanation::{Explanation, explanation};
 use keytrail_vocabulary::IdentityScheme;
 use std::fmt;
 
@@ -84,74 +85,13 @@ impl Failure {
     pub fn explanation(&self) -> Explanation {
         match self {
             Self::Refused { line, .. } => explain_at(line),
-            Self::Stalled(Step::Certificate) => Explanation {
-                meaning: "the exchange stays at the certificate step: the trail does not reach a trusted certificate",
-                causes: &[
-                    "the trusted host's certificate lacks the trusted mark",
-                    "the server itself has not completed its own exchange (SIGN), so it has no signed certificate to show",
-                    "this host uses trusted certificates and its server private ones, which are never sent",
-                ],
-                remedies: &[
-                    "check the certificate of the trusted host: it must say trustRoot",
-                    "look at the server first: nothing below it gets through before it is proven and complete",
-                ],
-            },
-            Self::Stalled(_) => Explanation {
-                meaning: "the exchange stays at a step without an error",
-                causes: &["answers to this step do not arrive: larger packets than the path lets through"],
-                remedies: &["compare what the server sends with what arrives here (tcpdump, port 123)"],
-            },
-            Self::Silent => Explanation {
-                meaning: "the server runs, but drops what this host sends without a word",
-                causes: &[
-                    "one of the two certificates has a name with @group and the other has not",
-                    "crypto digest differs between the two",
-                    "a firewall or NAT: Autokey binds the exchange to both addresses",
-                    "the server has no Autokey or NTS at all, or its restrict lines refuse this host",
-                ],
-                remedies: &[
-                    "compare both certificates' names and both crypto lines",
-                    "ask the server without authentication from here (ntpdate -q): an answer rules out the network",
-                ],
-            },
-            Self::PacketsRefused => Explanation {
-                meaning: "packets arrive whose MAC does not verify",
-                causes: &[
-                    "the server was restarted and this association does not know yet",
-                    "somebody else answers under its address",
-                ],
-                remedies: &["look again after two polls; if it stays, restart this host's daemon"],
-            },
-            Self::KeyUnusable(_) => Explanation {
-                meaning: "this host has no usable key of that id, so it sends nothing, or the server refused it in so many words",
-                causes: &[
-                    "the key is missing in the key file or trustedkey does not name it",
-                    "one bad line made the daemon drop the whole file (ntp.org)",
-                    "the file cannot be read by the daemon, or was not reread",
-                ],
-                remedies: &["apply again; then restart, or reread the file where the daemon can"],
-            },
-            Self::KeyRefused(_) => Explanation {
-                meaning: "the two sides do not have the same key under that id",
-                causes: &[
-                    "the secrets or types differ, or the server lacks or does not trust the id",
-                    "the key was changed on one side: auth goes on saying ok, while nothing usable is heard any more",
-                    "a hexadecimal key that one daemon reads as text",
-                ],
-                remedies: &[
-                    "add the key to the server first, then to the client, and reread or restart both",
-                ],
-            },
-            Self::NtsHandshake => Explanation {
-                meaning: "the NTS key establishment failed; no time is exchanged at all",
-                causes: &[
-                    "the certificate is expired, not yet valid, for another name, or of an unknown root: this host's log tells which",
-                    "nothing listens on TCP 4460",
-                ],
-                remedies: &[
-                    "repair the cause, then make the client try at once: SIGHUP for NTPsec, delete and add source for chrony; by themselves they wait a quarter of an hour or more",
-                ],
-            },
+            Self::Stalled(Step::Certificate) => explanation!("failure/stalled-certificate"),
+            Self::Stalled(_) => explanation!("failure/stalled"),
+            Self::Silent => explanation!("failure/silent"),
+            Self::PacketsRefused => explanation!("failure/packets-refused"),
+            Self::KeyUnusable(_) => explanation!("failure/key-unusable"),
+            Self::KeyRefused(_) => explanation!("failure/key-refused"),
+            Self::NtsHandshake => explanation!("failure/nts-handshake"),
         }
     }
 

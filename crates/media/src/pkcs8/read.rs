@@ -4,15 +4,14 @@ use openssl::symm;
 use zeroize::Zeroizing;
 
 use super::{
+    Container, DSA_ENCRYPTION, Encryption, HMAC_ARC, PBES2, PBKDF2, Prf, RSA_ENCRYPTION, legacy_key, pbkdf2,
+};
+use crate::{
     Error, Result,
     cipher::{self, Cipher},
     der::{Reader, dotted, tag},
     number::Number,
     pem::PemBlock,
-    pkcs8::{
-        Container, DSA_ENCRYPTION, Encryption, HMAC_ARC, PBES2, PBKDF2, Prf, RSA_ENCRYPTION, legacy_key,
-        pbkdf2,
-    },
     private_key::{DsaNumbers, PrivateKey, RsaNumbers},
 };
 use keytrail_vocabulary::Secret;

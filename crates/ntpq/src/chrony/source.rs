@@ -1,7 +1,7 @@
 //! A source of chronyd's, judged from its three outputs.
 
-use super::chrony::{AuthData, AuthMode, NtpData, SourceRow};
-use super::verdict::{Failure, Scheme, Verdict, Wait};
+use super::{AuthData, AuthMode, NtpData, SourceRow};
+use crate::verdict::{Failure, Scheme, Verdict, Wait};
 
 /// A source with all that chronyc says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use serde::Serialize;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-use super::{
+use super::{MAX_NTPD_BYTES, MAX_NTPD_TEXT, type_name};
+use crate::{
     Error, Result, file,
-    key_file::{MAX_NTPD_BYTES, MAX_NTPD_TEXT, type_name},
     symmetric::{KeyType, Subnet, SymmetricKey, from_hex},
 };
 use keytrail_vocabulary::{Implementation, Secret};
