@@ -10,7 +10,7 @@ use crate::inventory::{Group, GroupId, HostId, IdentityScheme, Lifetime, Setting
 use crate::media::KeyAlgorithm;
 use crate::media::certificate::Role;
 use crate::media::cipher::{Cipher, Protection};
-use crate::media::{Filestamp, GroupScheme, MediaKind};
+use crate::media::{GroupScheme, MediaKind};
 use crate::vault::{ArtifactKind, SecretKind, Snapshot};
 use std::collections::{BTreeSet, HashMap};
 

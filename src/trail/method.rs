@@ -82,7 +82,7 @@ impl<'i> Methods<'i> {
         let inventory = self.inventory;
         *self.keys.entry((group, id)).or_insert_with(|| {
             let key = symmetric_key(inventory, group, id);
-            Method::Key(key.and_then(|key| KeyType::from_name(&key.kind)))
+            Method::Key(key.and_then(|key| key.kind.known().copied()))
         })
     }
 

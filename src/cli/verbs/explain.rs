@@ -155,8 +155,8 @@ fn full(topic: &Topic) -> String {
         } => {
             let mut text = format!("# {code}: {title}\n\nIt means: {}.\n", explanation.meaning);
             for (heading, items) in [
-                ("What is behind it, likeliest first", explanation.causes),
-                ("What to do", explanation.remedies),
+                ("What is behind it, likeliest first", &explanation.causes),
+                ("What to do", &explanation.remedies),
             ] {
                 // Writing into a String cannot fail.
                 let _ = writeln!(text, "\n{heading}:\n");
