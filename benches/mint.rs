@@ -16,7 +16,7 @@ mod common;
 use common::setting;
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
-use keytrail::mint::{Given, Request, State, mint, wanted};
+use keytrail::mint::{Given, Request, State, mint, reconcile};
 use keytrail::trail::analyse;
 use keytrail::vault::{KeySource, Vault, create_identity};
 use openssl::asn1::{Asn1Integer, Asn1Time};
@@ -163,7 +163,7 @@ fn by_keytrail(hosts: usize) {
             renewing: None,
             anew: &HashSet::new(),
         };
-        let work = wanted(&request, &state).expect("everything can be made");
+        let work = reconcile(&request, &state).expect("everything can be made");
         mint(&mut vault, &work, "bench", Digest::of(b"bench"), &()).expect("minted");
     });
 }

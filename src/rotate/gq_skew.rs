@@ -103,7 +103,7 @@ mod tests {
             .into_iter()
             .collect();
         let name = |host: &HostId| inventory.host(*host).name.to_string();
-        early(&inventory, GroupId(0), &brought, &verified)
+        skewed_clients(&inventory, GroupId(0), &brought, &verified)
             .iter()
             .map(|early| {
                 let servers: Vec<String> = early.servers.iter().map(name).collect();

@@ -28,7 +28,7 @@ pub struct RemovedHost {
 /// The hosts that hold media in this state of the vault but are not in the inventory, and those that hold the server key of a group
 /// that goes on without them.
 pub fn removed_hosts(inventory: &Inventory, snapshot: &Snapshot) -> Vec<RemovedHost> {
-    let mut departed: Vec<RemovedHost> = snapshot
+    let mut removed: Vec<RemovedHost> = snapshot
         .hosts()
         .filter(|host| snapshot.files(host).next().is_some())
         .filter_map(|host| {
@@ -59,8 +59,8 @@ pub fn removed_hosts(inventory: &Inventory, snapshot: &Snapshot) -> Vec<RemovedH
             })
         })
         .collect();
-    departed.sort_unstable_by(|one, other| one.host.cmp(&other.host));
-    departed
+    removed.sort_unstable_by(|one, other| one.host.cmp(&other.host));
+    removed
 }
 
 impl RemovedHost {

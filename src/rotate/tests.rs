@@ -2,7 +2,7 @@
 
 use super::record::{Rotation, Rotations, StaleKeyEffect};
 use super::subject::{Scope, Subject, What, subject};
-use super::{departed, gap, impact, order};
+use super::{gap, impact, order, removed_hosts};
 use crate::inventory::{GroupId, HostId, Inventory, load_str};
 use crate::media::GroupScheme;
 use crate::plan::{Action, HostPlan, order::batches};
@@ -362,12 +362,18 @@ fn the_most_urgent_comes_first_and_a_vault_keeps_it() {
 
 #[test]
 fn who_left_is_told_with_what_it_knows() {
-    let left = departed::RemovedHost {
+    let left = removed_hosts::RemovedHost {
         stays: false,
         host: "yellow".into(),
         knows: [
-            (("green".to_owned(), GroupScheme::Gq), departed::Knows::ServerKey),
-            (("red".to_owned(), GroupScheme::Mv), departed::Knows::Parameters),
+            (
+                ("green".to_owned(), GroupScheme::Gq),
+                removed_hosts::Knows::ServerKey,
+            ),
+            (
+                ("red".to_owned(), GroupScheme::Mv),
+                removed_hosts::Knows::Parameters,
+            ),
         ]
         .into(),
     };

@@ -84,7 +84,7 @@ impl Fixture {
             renewing: self.renewing.as_ref(),
             anew: &self.anew,
         };
-        wanted(&request, &state)
+        reconcile(&request, &state)
     }
 
     /// Mints, and holds that nothing is left to do afterwards.

@@ -9,7 +9,7 @@ use super::ask::Seen;
 use crate::apply::Site;
 use crate::digest::Digest;
 use crate::inventory::{Inventory, load_str};
-use crate::mint::{Given, Request, State, mint, wanted};
+use crate::mint::{Given, Request, State, mint, reconcile};
 use crate::ntpq::System;
 use crate::trail::analyse;
 use crate::vault::{KeySource, Vault, create_identity};
@@ -66,7 +66,7 @@ fn minted(inventory: &str) -> State {
         renewing: None,
         anew: &HashSet::new(),
     };
-    let work = wanted(&request, &State::read(&vault).expect("read")).expect("possible");
+    let work = reconcile(&request, &State::read(&vault).expect("read")).expect("possible");
     mint(&mut vault, &work, "test", Digest::of(b""), &()).expect("minted");
     State::read(&vault).expect("read")
 }
