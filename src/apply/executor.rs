@@ -5,7 +5,7 @@ use super::pool::Cancel;
 use super::progress::{Event, Progress};
 use super::report::{Outcome, Report};
 use super::run::{FailureBudget, Named, Run};
-use super::unlock::unlock;
+use super::unlock::{LocksOf, unlock};
 use super::{
     Connect, ConnectionPool, ContentSource, HostWork, Judge, NotReady, Phase, PhaseError, Rollout, RunInfo,
     Site, stage,
@@ -213,15 +213,8 @@ impl<R: crate::remote::Remote + 'static> Steps<R> {
             .collect();
         if !sites.is_empty() {
             let heard: Arc<dyn Progress> = Arc::new(Unsettled(Arc::clone(&run.progress)));
-            let _ = unlock(
-                &run.fleet,
-                sites,
-                &self.run_info,
-                false,
-                &heard,
-                &Cancel::default(),
-            )
-            .await;
+            let locks = LocksOf::Run((*self.run_info).clone());
+            let _ = unlock(&run.fleet, sites, locks, &heard, &Cancel::default()).await;
         }
     }
 }

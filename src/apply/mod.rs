@@ -43,5 +43,5 @@ pub use progress::{Event, Progress, Silent};
 pub use report::{Outcome, Report, restarted_because};
 pub use rollback::{Back, RollbackJob, Target, rollback};
 pub use rollout::{HostLock, Judge, Judgement, NotReady, Rollout, RunInfo, Trusting, Unready};
-pub use unlock::unlock;
+pub use unlock::{LocksOf, unlock};
 pub use work::{ContentSource, HostWork, Site};

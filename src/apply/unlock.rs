@@ -28,13 +28,20 @@ impl Named for Locked {
     }
 }
 
-/// Takes away the locks of the run that `run_info` speak of, or with `force` anybody's. Says how hosts ended, and whose
-/// the locks were.
+/// Whose locks are taken away.
+#[derive(Debug, Clone)]
+pub enum LocksOf {
+    /// Those of this run.
+    Run(RunInfo),
+    /// Anybody's.
+    Anybody,
+}
+
+/// Takes away locks. Says how hosts ended, and whose the locks were.
 pub async fn unlock<C: Connect>(
     fleet: &Arc<ConnectionPool<C>>,
     sites: Vec<(String, Site)>,
-    run_info: &RunInfo,
-    force: bool,
+    locks: LocksOf,
     progress: &Arc<dyn Progress>,
     cancel: &Cancel,
 ) -> (Report, BTreeMap<String, String>) {
@@ -47,7 +54,7 @@ pub async fn unlock<C: Connect>(
         run.expect(&locked.host, true);
     }
     let owners = Arc::new(Mutex::new(BTreeMap::new()));
-    let (run_info, told) = (Arc::new(run_info.clone()), Arc::clone(&owners));
+    let (locks, told) = (Arc::new(locks), Arc::clone(&owners));
     let results = run
         .phase(
             Phase::Unlock,
@@ -55,11 +62,14 @@ pub async fn unlock<C: Connect>(
             hosts,
             &FailureBudget::any(),
             move |fleet, locked, _| {
-                let (run_info, told) = (Arc::clone(&run_info), Arc::clone(&told));
+                let (locks, told) = (Arc::clone(&locks), Arc::clone(&told));
                 async move {
                     let prelude = Prelude {
-                        lock: run_info.lock.as_ref(),
-                        force,
+                        lock: match &*locks {
+                            LocksOf::Run(run) => run.lock.as_ref(),
+                            LocksOf::Anybody => None,
+                        },
+                        force: matches!(*locks, LocksOf::Anybody),
                         ..Prelude::default()
                     };
                     let facts = prelude.facts(&locked.site)?;

@@ -33,7 +33,7 @@ pub use mv_clients::mv_client;
 pub use random::{PASSWORD_LEN, password};
 pub use reconcile::reconcile;
 pub use revocation::Revocations;
-pub use run::{Progress, mint, mint_with};
+pub use run::{Progress, Reason, mint, mint_with};
 pub use symmetric::symmetric_owner;
 pub use work::{Task, What, Why, Work};
 

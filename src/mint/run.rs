@@ -44,26 +44,39 @@ pub fn mint(
     inventory: Digest,
     progress: &dyn Progress,
 ) -> Result<Option<GenerationId>, Error> {
-    mint_with(vault, work, note, inventory, None, progress)
+    let reason = Reason {
+        note,
+        inventory,
+        state: None,
+    };
+    mint_with(vault, work, &reason, progress)
 }
 
-/// The same with a state of the vault, by its name, that is there with the generation or not at all.
+/// Why a generation is minted, and what the vault is to know with it.
+pub struct Reason<'a> {
+    /// In words.
+    pub note: &'a str,
+    /// The digest of the inventory it was decided for.
+    pub inventory: Digest,
+    /// A state of the vault, by its name, that is there with the generation or not at all.
+    pub state: Option<(&'a str, &'a Secret)>,
+}
+
+/// The same, with a state of the vault.
 ///
 /// # Errors
 /// As [`mint`].
 pub fn mint_with(
     vault: &mut Vault,
     work: &Work,
-    note: &str,
-    inventory: Digest,
-    state: Option<(&str, &Secret)>,
+    reason: &Reason<'_>,
     progress: &dyn Progress,
 ) -> Result<Option<GenerationId>, Error> {
     if work.is_empty() {
         return Ok(None);
     }
     let kept = kept_values(vault, work)?;
-    let mut generation = vault.begin(work.base, note, inventory, work.now)?;
+    let mut generation = vault.begin(work.base, reason.note, reason.inventory, work.now)?;
     for &id in &work.ended {
         generation.end_placement(id)?;
     }
@@ -82,7 +95,7 @@ pub fn mint_with(
     };
     make_shared(work, shared, &mut generation)?;
     make_units(work, &common, &kept, &mut generation, progress)?;
-    if let Some((name, value)) = state {
+    if let Some((name, value)) = reason.state {
         generation.state(name, value)?;
     }
     Ok(generation.commit()?)

@@ -1,7 +1,7 @@
 //! Minting into the vault of a session.
 
 use crate::digest::Digest;
-use crate::mint::{self, Given, Request, State, Work};
+use crate::mint::{self, Given, Reason, Request, State, Work};
 use crate::ops::error::{Error, Result};
 use crate::ops::in_force::InForce;
 use crate::ops::notice::{Minting, Notice, Observer};
@@ -98,14 +98,12 @@ impl Minter<'_> {
         let sources = &self.fleet.inventory.sources;
         let texts: Vec<&str> = sources.iter().map(|source| source.text.as_str()).collect();
         let record = demand.record.map(|record| record(work));
-        let generation = mint::mint_with(
-            vault,
-            work,
-            demand.note,
-            Digest::of(texts.join("\0").as_bytes()),
-            record.as_ref().map(|(name, value)| (*name, value)),
-            &Minting(self.observer),
-        );
+        let reason = Reason {
+            note: demand.note,
+            inventory: Digest::of(texts.join("\0").as_bytes()),
+            state: record.as_ref().map(|(name, value)| (*name, value)),
+        };
+        let generation = mint::mint_with(vault, work, &reason, &Minting(self.observer));
         self.observer.notice(Notice::Ended);
         if let Some(GenerationId(generation)) = generation? {
             self.observer.notice(Notice::Minted {

@@ -1,6 +1,6 @@
 //! Unlocking: locks that dead runs have left on hosts are taken away.
 
-use crate::apply::{self, Cancel, Limits, Report, RunInfo};
+use crate::apply::{self, Cancel, Limits, LocksOf, Report};
 use crate::ops::connections::connections;
 use crate::ops::desired::site;
 use crate::ops::environment::Environment;
@@ -38,8 +38,7 @@ pub async fn unlock(
         .collect();
     let connections = connections(&fleet.inventory, limits, environment)?;
     let heard = Hosts::heard_by(&environment.observer);
-    let (report, owners) =
-        apply::unlock(&connections, sites, &RunInfo::default(), true, &heard, cancel).await;
+    let (report, owners) = apply::unlock(&connections, sites, LocksOf::Anybody, &heard, cancel).await;
     environment.observer.notice(Notice::Ended);
     Ok(Unlocked { report, owners })
 }

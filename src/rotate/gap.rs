@@ -84,7 +84,7 @@ pub fn of_node(
     let gaps = || {
         graph
             .lines(node)
-            .filter_map(|(line, server, edge)| of_line(inventory, graph, certificates, line, server, edge))
+            .filter_map(|line| of_line(inventory, graph, certificates, line))
     };
     Some((gaps().min()?, gaps().max()?))
 }
@@ -93,9 +93,7 @@ fn of_line(
     inventory: &Inventory,
     graph: &TrailGraph,
     certificates: &[u32],
-    line: Line,
-    server: Node,
-    edge: Edge,
+    (line, server, edge): (Line, Node, Edge),
 ) -> Option<Gap> {
     let (_, association) = graph.association(inventory, line);
     if !edge.role.is_autokey() {

@@ -2,7 +2,7 @@
 
 use crate::common::generations::*;
 use crate::common::world::{CONF, KEYS, World, failed, here};
-use keytrail::apply::{Cancel, Outcome, Phase, Progress, Rollout, Silent, Target, Trusting, unlock};
+use keytrail::apply::{Cancel, LocksOf, Outcome, Phase, Progress, Rollout, Silent, Target, Trusting, unlock};
 use keytrail::plan::SwitchRecord;
 use std::collections::BTreeMap;
 use std::fs;
@@ -181,9 +181,16 @@ async fn two_controllers_do_not_work_on_one_host() {
     // Not ours to take away, unless it must be.
     let sites = || vec![("one".to_owned(), world.site("one"))];
     let silent: Arc<dyn Progress> = Arc::new(Silent);
-    let (report, owners) = unlock(&here(), sites(), &terms(2), false, &silent, &Cancel::default()).await;
+    let (report, owners) = unlock(
+        &here(),
+        sites(),
+        LocksOf::Run(terms(2)),
+        &silent,
+        &Cancel::default(),
+    )
+    .await;
     assert!(report.is_unchanged() && owners.is_empty());
-    let (report, owners) = unlock(&here(), sites(), &terms(2), true, &silent, &Cancel::default()).await;
+    let (report, owners) = unlock(&here(), sites(), LocksOf::Anybody, &silent, &Cancel::default()).await;
     assert!(report.is_good() && !lock_file.exists());
     assert_eq!(owners["one"], "bob@elsewhere since noon for 'apply'");
 

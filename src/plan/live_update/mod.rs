@@ -76,7 +76,7 @@ fn instead(plan: &mut HostPlan, made: &mut DesiredHost, observed: &Observed, tol
     if !keys.replaced && !changes.as_ref().is_ok_and(|changes| !changes.is_empty()) {
         return;
     }
-    let telling = changes.and_then(|changes| telling(plan, made, observed, told, &keys, changes));
+    let orders = changes.and_then(|changes| orders(plan, made, observed, told, (&keys, changes)));
     let restarts = |action: &&mut Action| matches!(action, Action::Restart { .. });
     let Some(action) = plan.actions.iter_mut().find(restarts) else {
         return;
@@ -84,12 +84,12 @@ fn instead(plan: &mut HostPlan, made: &mut DesiredHost, observed: &Observed, tol
     let Action::Restart { command, because } = action else {
         return;
     };
-    match telling {
+    match orders {
         Err(why) => *because = Some(why),
-        Ok(telling) => {
-            let text = Secret::from(telling.command());
+        Ok(orders) => {
+            let text = Secret::from(orders.command());
             *action = Action::Tell {
-                changes: telling.changes.iter().map(ToString::to_string).collect(),
+                changes: orders.changes.iter().map(ToString::to_string).collect(),
                 digest: Digest::of(text.expose()),
                 restart: std::mem::take(command),
             };
@@ -134,13 +134,12 @@ impl KeyFiles {
 }
 
 /// What the daemon is told. `Err`: why it must be restarted.
-fn telling(
+fn orders(
     plan: &HostPlan,
     made: &DesiredHost,
     observed: &Observed,
     told: &LiveUpdate<'_>,
-    keys: &KeyFiles,
-    confs: Vec<Change>,
+    (keys, confs): (&KeyFiles, Vec<Change>),
 ) -> Result<Orders, String> {
     if let Some(why) = told.restart {
         return Err(why.to_owned());
