@@ -4,7 +4,7 @@ use keytrail::apply::Site;
 use keytrail::apply::verify::{Verification, verification};
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
-use keytrail::mint::{Given, Request, State, mint, wanted};
+use keytrail::mint::{Given, Request, State, mint, reconcile};
 use keytrail::ntpconf::{ConfContext, Templates};
 use keytrail::plan::{DesiredHost, HostInput, Observed, ObservedFile, desired, key_file};
 use keytrail::secret::Secret;
@@ -51,7 +51,7 @@ impl World {
             renewing: None,
             anew: &HashSet::new(),
         };
-        let work = wanted(&request, &State::read(vault).expect("read")).expect("possible");
+        let work = reconcile(&request, &State::read(vault).expect("read")).expect("possible");
         mint(vault, &work, "test", Digest::of(b""), &()).expect("minted");
         Self {
             state: State::read(vault).expect("read"),
