@@ -2,7 +2,7 @@
 
 use keytrail::digest::Digest;
 use keytrail::inventory::{Inventory, load_str};
-use keytrail::mint::{Given, Request, State, mint, wanted};
+use keytrail::mint::{Given, Request, State, mint, reconcile};
 use keytrail::ntpconf::{ConfContext, Templates};
 use keytrail::plan::{Action, DesiredHost, HostInput, Observed, Plan, desired, key_file, reached, render};
 use keytrail::secret::Secret;
@@ -54,7 +54,7 @@ impl World {
             renewing: None,
             anew: &HashSet::new(),
         };
-        let work = wanted(&request, &State::read(&vault).expect("read")).expect("possible");
+        let work = reconcile(&request, &State::read(&vault).expect("read")).expect("possible");
         mint(&mut vault, &work, "test", Digest::of(b""), &()).expect("minted");
         let state = State::read(&vault).expect("read");
         Self {
