@@ -6,7 +6,7 @@ use crate::media::certificate::CertificateSpec;
 use crate::media::cipher::{Cipher, Protection};
 use crate::media::host_key::{DsaKey, RsaKey, SignKey};
 use crate::media::pem::PemBlock;
-use crate::media::symmetric::{KeyType, SymmetricKey};
+use crate::media::symmetric::SymmetricKey;
 use crate::media::{Error, GroupKey, MediaFile, MediaName, Result};
 use crate::secret::Secret;
 use crate::vault::{SecretId, SecretKind};
@@ -35,9 +35,9 @@ impl Material {
                 clients,
             } => Self::Group(Box::new(GroupKey::generate(*scheme, *bits, *clients)?)),
             Make::Symmetric { id, kind, text } => {
-                let key = match kind {
-                    KeyType::Md5 => SymmetricKey::generate_text(*id, *kind, *text),
-                    kind => SymmetricKey::generate(*id, *kind),
+                let key = match text {
+                    Some(length) => SymmetricKey::generate_text(*id, *kind, *length),
+                    None => SymmetricKey::generate(*id, *kind),
                 };
                 Self::Bytes(key?.secret)
             }

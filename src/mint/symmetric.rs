@@ -11,8 +11,8 @@ use crate::media::symmetric::{KeyType, SymmetricKey};
 use crate::trail::needs::{Needs, symmetric_key};
 use crate::vault::SecretKind;
 
-/// Characters of a generated text key: below the 20 from which ntp.org and NTPsec read hexadecimal digits.
-const TEXT_KEY: usize = 16;
+/// Characters of a generated text key, as ntp-keygen makes them: ntp.org and NTPsec read more as hexadecimal digits.
+const TEXT_KEY: usize = 20;
 /// The same for keys that an OpenVMS host holds: the most its manual names.
 const OPENVMS_TEXT_KEY: usize = 8;
 
@@ -71,7 +71,7 @@ impl DesiredFiles<'_, '_> {
         let id = u16::try_from(id)
             .map_err(|_| Problem::new("", "its id is above 65535", "choose an id from 1 to 65534"))?;
         if key.value.is_none() {
-            let text = self.text_length(key);
+            let text = self.text_length(key, kind);
             return Ok((kind, Make::Symmetric { id, kind, text }));
         }
         let at = self.request.inventory.keys.position(key);
@@ -82,15 +82,42 @@ impl DesiredFiles<'_, '_> {
         Ok((kind, Make::Given(key.secret)))
     }
 
-    /// Characters of a generated text key: as many as everybody who holds it reads.
-    fn text_length(&self, key: &Declared) -> usize {
+    /// Characters of a generated key that is text: of an MD5 key, as many as every holder reads; of a key that an ntp.org
+    /// daemon takes changes with, as ntpq can be given it. `None`: random bytes.
+    fn text_length(&self, key: &Declared, kind: KeyType) -> Option<usize> {
+        if kind == KeyType::Md5 {
+            return Some(if self.on_openvms(key) {
+                OPENVMS_TEXT_KEY
+            } else {
+                TEXT_KEY
+            });
+        }
+        self.controls_ntp_org(key)
+            .then(|| kind.exact_length().unwrap_or(TEXT_KEY))
+            // More characters would be read as hexadecimal digits.
+            .filter(|length| *length <= TEXT_KEY)
+    }
+
+    fn on_openvms(&self, key: &Declared) -> bool {
         let inventory = self.request.inventory;
-        let on_openvms = inventory.host_ids().any(|host| {
+        inventory.host_ids().any(|host| {
             let entry = inventory.entry(host);
             entry.settings.ntpd == Implementation::Openvms
                 && (self.request.needs)(host).symmetric_keys.contains(&key.id)
                 && symmetric_key(inventory, entry.group, key.id).is_some_and(|held| std::ptr::eq(held, key))
-        });
-        if on_openvms { OPENVMS_TEXT_KEY } else { TEXT_KEY }
+        })
+    }
+
+    /// Whether an ntp.org daemon takes changes with this key, or will when the rotation that brings it has switched to it.
+    fn controls_ntp_org(&self, key: &Declared) -> bool {
+        let inventory = self.request.inventory;
+        inventory.entries.iter().any(|entry| {
+            entry.settings.ntpd == Implementation::NtpOrg
+                && entry.settings.control_key.is_some_and(|control| {
+                    (control == key.id || Some(control) == key.succeeds)
+                        && symmetric_key(inventory, entry.group, key.id)
+                            .is_some_and(|held| std::ptr::eq(held, key))
+                })
+        })
     }
 }

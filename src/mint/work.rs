@@ -156,8 +156,8 @@ pub(super) enum Make {
     Symmetric {
         id: u16,
         kind: KeyType,
-        /// Characters of a key that is text.
-        text: usize,
+        /// Characters of a key that is text; `None`: random bytes.
+        text: Option<usize>,
     },
 }
 

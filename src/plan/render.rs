@@ -190,7 +190,11 @@ fn block(host: &HostPlan) -> String {
                 }
             }
             Action::Tell { changes, .. } => {
-                let _ = writeln!(out, "    goes on, and is told: {}", changes.join("; "));
+                let _ = writeln!(
+                    out,
+                    "    live update (restart if the daemon refuses it): {}",
+                    changes.join("; ")
+                );
             }
             _ => {}
         }

@@ -182,6 +182,7 @@ impl Renumbering {
             if let Some(more) = more {
                 inventory.keys.push(SymmetricKey {
                     id: more,
+                    succeeds: Some(lines),
                     ..inventory.keys[at].clone()
                 });
             }

@@ -75,20 +75,17 @@ impl SymmetricKey {
     /// Id 0, or no random numbers.
     pub fn generate(id: u16, kind: KeyType) -> Result<Self> {
         let mut bytes = Zeroizing::new(vec![0; kind.generated_length()]);
-        // A key to control a daemon with is given to ntpq as one line. A fiftieth of a bit for each byte.
-        while bytes.iter().any(|byte| [0, b'\n', b'\r'].contains(byte)) {
-            openssl::rand::rand_bytes(&mut bytes).map_err(Error::openssl("draw a key"))?;
-        }
+        openssl::rand::rand_bytes(&mut bytes).map_err(Error::openssl("draw a key"))?;
         Self::new(id, kind, Secret::new(std::mem::take(&mut *bytes)))
     }
 
-    /// A key of random printable characters, from `!` to `~` without `#`: what ntp-keygen makes for MD5, and all that
-    /// OpenVMS reads.
+    /// A key of random printable characters, from `!` to `~` without `#`, as ntp-keygen makes for MD5, and without `"`, which
+    /// ends a word for ntpq. All that OpenVMS reads.
     ///
     /// # Errors
     /// As [`SymmetricKey::new`].
     pub fn generate_text(id: u16, kind: KeyType, length: usize) -> Result<Self> {
-        let alphabet: Vec<u8> = (b'!'..=b'~').filter(|c| *c != b'#').collect();
+        let alphabet: Vec<u8> = (b'!'..=b'~').filter(|c| !b"\"#".contains(c)).collect();
         let limit = Number::from(u32::try_from(alphabet.len()).expect("fewer than 100 characters") + 1);
         let mut text = Zeroizing::new(Vec::with_capacity(length));
         while text.len() < length {

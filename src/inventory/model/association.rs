@@ -95,6 +95,8 @@ pub struct SymmetricKey {
     pub group: Option<GroupId>,
     /// Addresses it is accepted from, if restricted.
     pub restrict: Vec<Box<str>>,
+    /// The id of the key it takes the place of, while a rotation changes that one's id.
+    pub succeeds: Option<u32>,
     /// Where it was written.
     pub place: Place,
 }

@@ -224,6 +224,7 @@ impl Resolver<'_> {
                 .map(|value| super::settings::password(value, &self.directory(source))),
             group,
             restrict,
+            succeeds: None,
             place,
         });
     }

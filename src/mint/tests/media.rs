@@ -329,21 +329,32 @@ hosts:
 }
 
 #[test]
-fn text_keys_are_as_long_as_everybody_who_holds_them_reads() {
+fn text_keys_are_as_long_as_every_holder_reads() {
     let mut fixture = Fixture::new();
     let inventory = format!(
         "{DEFAULTS}
 symmetric_keys:
   7: {{ type: MD5 }}
   8: {{ type: MD5 }}
+  9: {{ type: SHA1 }}
+  10: {{ type: AES-128-CMAC }}
+  11: {{ type: SHA1 }}
 hosts:
-  server: {{ reference_clock: true }}
-  unix: {{ servers: [{{ host: server, key: 7 }}] }}
+  server: {{ reference_clock: true, keys: {{ control: 9 }} }}
+  other: {{ ntpd: ntpsec, servers: [{{ host: server, key: 7 }}], keys: {{ control: 11 }} }}
+  unix: {{ servers: [{{ host: server, key: 7 }}], keys: {{ control: 10 }} }}
   vms: {{ ntpd: openvms, connection: export, servers: [{{ host: server, key: 8 }}] }}
 "
     );
     fixture.mint(&inventory);
     let keys = fixture.vault.secrets(SecretKind::Symmetric).unwrap();
-    assert_eq!(keys["7"].len(), 16);
+    assert_eq!(keys["7"].len(), 20);
     assert_eq!(keys["8"].len(), 8, "OpenVMS reads eight characters");
+    let is_text = |id: &str| keys[id].expose().iter().all(u8::is_ascii_graphic);
+    assert_eq!((keys["9"].len(), keys["10"].len()), (20, 16));
+    assert!(
+        is_text("9") && is_text("10"),
+        "ntpq takes a control key as a word"
+    );
+    assert!(!is_text("11"), "NTPsec's ntpq reads the key file");
 }

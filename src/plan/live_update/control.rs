@@ -6,8 +6,9 @@ use crate::plan::Observed;
 use crate::secret::Secret;
 use std::collections::BTreeSet;
 
-/// Longest key that a key file gives whole to the daemon, bytes (source of 4.2.8p15, `authreadkeys`).
-const LONGEST_KEY: usize = 32;
+/// Longest text that a key file, and the ntpq of every 4.2.8, read as text; longer ones are hexadecimal digits (source of
+/// 4.2.8p15 and p18).
+const LONGEST_TEXT: usize = 20;
 
 /// The key that a daemon takes changes with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Whether this key can be used: ntpq of ntp.org takes its bytes as a line, and knows few types; NTPsec's reads them from the
-    /// key file.
+    /// Whether this key can be used: ntpq of ntp.org takes it as a word of a command, and knows few types; NTPsec's reads it
+    /// from the key file. (At a prompt it takes any bytes, but linked with libedit it then loses the commands behind them.)
     ///
     /// # Errors
     /// Why not, in words.
@@ -39,11 +40,13 @@ impl Control {
                 self.kind.as_str()
             ));
         }
+        let word = |byte: &u8| byte.is_ascii_graphic() && !b"\"#".contains(byte);
         let key = self.key.expose();
-        if key.len() > LONGEST_KEY || key.iter().any(|byte| [0, b'\n', b'\r'].contains(byte)) {
+        if key.is_empty() || key.len() > LONGEST_TEXT || !key.iter().all(word) {
             return Err(format!(
-                "ntpq cannot be given control key {}, one byte of which ends a line: rotate it (keytrail rotate symmetric), or use type MD5",
-                self.id
+                "ntpq cannot be given control key {}, which is not a word of up to {LONGEST_TEXT} printable characters: \
+                 rotate it (keytrail rotate symmetric --key {})",
+                self.id, self.id
             ));
         }
         Ok(())

@@ -82,22 +82,31 @@ END
 
 # --- ntpd of ntp.org and NTPsec
 
-# The lines by which ntpq of ntp.org learns the key: raw bytes, for it takes no digits.
+# The control key as a word of a command, never as the answer to a prompt: an ntpq linked with libedit reads the prompt's
+# answer through another buffer and loses the commands behind it (measured). Up to 20 characters of text mean the same bytes
+# to the ntpq of 4.2.8p15, which takes a word as it is, and to that of p18, which reads it as a key file does.
 login() {
+    secret=''
     while read -r id kind value rest; do
         [ "$id" = "$control" ] || continue
-        printf 'keyid %s\nkeytype %s\npasswd\n' "$id" "$kind"
-        if [ "${#value}" -gt 20 ]; then
-            while [ "${#value}" -gt 1 ]; do
-                digits=${value%"${value#??}"} value=${value#??}
-                # shellcheck disable=SC2059 # an octal number is meant
-                printf "\\$(printf %03o "0x$digits")"
-            done
-        else
-            printf %s "$value"
-        fi
-        echo
+        case $value in
+            '' | ?????????????????????* | *[!!-~]* | *'"'* | *'#'*)
+                no "control key $id is not a text that ntpq can be given: rotate it (keytrail rotate symmetric --key $id)"
+                ;;
+        esac
+        secret=$value words="keyid $id${nl}keytype $kind${nl}passwd $value"
     done <"$root$keys"
+    [ -n "$secret" ] || no "its key file has no control key $control"
+}
+
+# An ntpq linked with readline repeats its input: no line that could hold the key leaves the host.
+without_secret() {
+    printf '%s\n' "$answer" | while IFS= read -r line; do
+        case $line in
+            *passwd* | *"$secret"*) ;;
+            *) printf '%s\n' "$line" ;;
+        esac
+    done
 }
 
 # It would ask a terminal for the key rather than read its input.
@@ -114,7 +123,11 @@ without_terminal() { # COMMAND…
 order() { # CONFIGURATION
     case $daemon in
         ntpsec) answer=$(ntpq -n -k "$root$keys" -a "$control" -c ":config $1" "$at" 2>&1 </dev/null) ;;
-        *) answer=$({ login && printf ':config %s\n' "$1"; } | without_terminal ntpq -n "$at" 2>&1) ;;
+        *)
+            login
+            answer=$(printf '%s\n:config %s\n' "$words" "$1" | without_terminal ntpq -n "$at" 2>&1)
+            answer=$(without_secret)
+            ;;
     esac
     case $answer in
         *'Config Succeeded'*) ;;

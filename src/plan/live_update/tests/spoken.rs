@@ -10,7 +10,21 @@ fn a_key_that_ntpq_cannot_be_given_is_refused_with_what_to_do() {
         key: Secret::new(bytes),
     };
     let refused = |control: Control| control.usable(NtpOrg).expect_err("refused");
-    assert!(refused(key(KeyType::Aes128Cmac, b"abc\ndef")).contains("rotate it"));
+    for bytes in [
+        &b"abc\ndef"[..],
+        b"a b",
+        b"a\"b",
+        b"a#b",
+        b"\x01\xfe",
+        b"a text of 21 symbols.",
+        b"",
+    ] {
+        let why = refused(key(KeyType::Sha1, bytes));
+        assert!(
+            why.contains("rotate it (keytrail rotate symmetric --key 9)"),
+            "{why}"
+        );
+    }
     assert!(refused(key(KeyType::Sha256, b"abc")).contains("type SHA256"));
     assert_eq!(key(KeyType::Md5, b"abc").usable(NtpOrg), Ok(()));
     assert_eq!(
@@ -42,7 +56,8 @@ case $(tail -n 1 DIR/said) in
     *unpeer*) : >DIR/gone ;;
     *server*) : >DIR/made ;;
 esac
-[ -e DIR/refuses ] || echo Config Succeeded
+[ ! -e DIR/refuses ] || { cat DIR/said; exit; }
+echo Config Succeeded
 "#;
     std::fs::write(
         path("ntpq"),
@@ -50,13 +65,10 @@ esac
     )
     .expect("written");
     std::fs::set_permissions(path("ntpq"), std::fs::Permissions::from_mode(0o755)).expect("its mode");
-    // Below a root, in hexadecimal digits, and every byte a shell could stumble over.
-    let key = *b"\x01\xfe %'\"\\$`0\x7f\t#~!&";
-    let digits: String = key
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    // Below a root, and every character a shell could stumble over.
+    let key = "!$%'()*;<>?[\\]`{|}~&";
     std::fs::create_dir(path("etc")).expect("a directory");
-    std::fs::write(path("etc/ntp.keys"), format!("7 MD5 no\n9 AES128CMAC {digits}\n")).expect("written");
+    std::fs::write(path("etc/ntp.keys"), format!("7 MD5 no\n9 SHA1 {key}\n")).expect("written");
     let telling = Orders {
         daemon: NtpOrg,
         control: Some(9),
@@ -85,17 +97,23 @@ esac
         )
     };
     assert_eq!(run(), (true, String::new()));
-    let one = |change: &str| {
-        [
-            b"args -n 127.0.0.1\nkeyid 9\nkeytype AES128CMAC\npasswd\n",
-            &key[..],
-            format!("\n:config {change}\n").as_bytes(),
-        ]
-        .concat()
-    };
+    let one =
+        |change: &str| format!("args -n 127.0.0.1\nkeyid 9\nkeytype SHA1\npasswd {key}\n:config {change}\n");
     let both = [one("unpeer 10.0.0.1"), one("server 10.0.0.1 autokey ident red2")].concat();
-    assert_eq!(std::fs::read(path("log")).expect("a log"), both);
+    assert_eq!(std::fs::read_to_string(path("log")).expect("a log"), both);
+    // It repeats what it read, as one linked with readline does, and says no.
     std::fs::write(path("refuses"), "").expect("written");
     let (good, said) = run();
-    assert!(!good && said.starts_with("it does not take 'unpeer'"), "{said}");
+    assert!(!good && said.starts_with("it does not take 'unpeer': "), "{said}");
+    assert!(said.contains(":config unpeer") && !said.contains(key), "{said}");
+    // Another key than a word of text is not given to it at all.
+    for value in ["0102030405060708090a0b0c0d0e0f1011121314", "a\"b", "a\u{e9}b"] {
+        std::fs::write(path("etc/ntp.keys"), format!("9 SHA1 {value}\n")).expect("written");
+        let (good, said) = run();
+        assert!(
+            !good && said.contains("rotate it (keytrail rotate symmetric --key 9)"),
+            "{said}"
+        );
+        assert!(!said.contains(value), "{said}");
+    }
 }
