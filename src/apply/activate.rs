@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const TEXT: &str = concat!(
+    include_str!("../remote/scripts/guard.sh"),
     include_str!("scripts/common.sh"),
     include_str!("scripts/receive.sh"),
     include_str!("scripts/switch.sh"),
@@ -105,7 +106,10 @@ fn add(
             path,
             ..Entry::default()
         }),
-        Action::Restart { command, .. } => payload.add_restart(command),
+        Action::Restart { command, .. } => {
+            payload.set_restart(command);
+            Ok(())
+        }
         Action::Tell {
             digest,
             restart: command,
@@ -117,14 +121,11 @@ fn add(
                 mode: 0o600,
                 secret: true,
             };
-            payload.add(Entry {
-                verb: "tell",
-                new: &digest.to_string(),
-                content: Some(work.content(contents, live_update::PATH, &file)?),
-                ..Entry::default()
-            })?;
+            let text = work.content(contents, live_update::PATH, &file)?;
+            payload.set_tell(&String::from_utf8_lossy(text.expose()));
             // Where it does not take it.
-            payload.add_restart(command)
+            payload.set_restart(command);
+            Ok(())
         }
     }
 }

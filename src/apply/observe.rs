@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TEXT: &str = concat!(
+    include_str!("../remote/scripts/guard.sh"),
     include_str!("scripts/common.sh"),
     include_str!("scripts/observe.sh")
 );
@@ -80,20 +81,22 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
     let mut asked: Vec<(&str, &str)> = Vec::new();
     let mut owners: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut last = "";
-    let root = look
-        .site
-        .root
-        .as_deref()
-        .map_or("", |root| root.trim_end_matches('/'));
-    let names = |asked: &[(&str, &str)], path: &str| -> Vec<String> {
-        let own = path.strip_prefix(root).unwrap_or(path);
+    // The keys directory as it is on the host, without links on the way to it.
+    let mut keys = look.site.keysdir.as_str();
+    let own = |keys: &str, path: &str| -> String {
+        match path.strip_prefix(keys).filter(|rest| rest.starts_with('/')) {
+            Some(rest) => format!("{}{rest}", look.site.keysdir.trim_end_matches('/')),
+            None => path.to_owned(),
+        }
+    };
+    let names = |asked: &[(&str, &str)], keys: &str, path: &str| -> Vec<String> {
         let aliases = asked
             .iter()
             .filter(|(is, _)| *is == path)
             .map(|(_, asked)| (*asked).to_owned());
         let mut names: Vec<String> = aliases.collect();
         if names.is_empty() {
-            names.push(own.to_owned());
+            names.push(own(keys, path));
         }
         names
     };
@@ -112,6 +115,7 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
                 let content = content(&mut reply, last, rest)?;
                 observed.conf.insert(last.to_owned(), content);
             }
+            ("keys", _) => keys = rest,
             ("clock", _) => observed.clock = moment(rest)?,
             ("pending", _) => observed.restart_pending = true,
             ("lock", _) => observed.lock = Some(rest.to_owned()),
@@ -133,11 +137,10 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
                     b'l' => {
                         let (path, target) =
                             listed.path.split_once(" -> ").ok_or("a link without a target")?;
-                        let path = path.strip_prefix(root).unwrap_or(path);
-                        observed.links.insert(path.to_owned(), target.to_owned());
+                        observed.links.insert(own(keys, path), target.to_owned());
                     }
                     b'-' => {
-                        for name in names(&asked, listed.path) {
+                        for name in names(&asked, keys, listed.path) {
                             let file = ObservedFile {
                                 // Replaced by the digest's own line.
                                 digest: Digest([0; 32]),
@@ -161,7 +164,7 @@ fn read(output: &Output, look: &Look) -> Result<Observed, String> {
             (hex, "digests") => {
                 // "HEX  NAME", "HEX *NAME" or "HEX NAME", as the tool likes.
                 let path = rest.strip_prefix([' ', '*']).unwrap_or(rest);
-                for name in names(&asked, path) {
+                for name in names(&asked, keys, path) {
                     let file = observed
                         .files
                         .get_mut(&name)

@@ -2,7 +2,6 @@
 //! (`scripts/receive.sh`).
 
 use super::{HostLock, PhaseError, Site};
-use crate::digest::Digest;
 use crate::remote::{Facts, Script};
 use crate::secret::Secret;
 use std::time::Duration;
@@ -94,6 +93,8 @@ pub(super) fn word(word: &str) -> Result<&str, PhaseError> {
 pub(super) struct Payload {
     entries: Vec<[String; 6]>,
     members: Vec<(String, Member)>,
+    restart: String,
+    tell: String,
 }
 
 #[derive(Debug)]
@@ -145,19 +146,22 @@ impl Payload {
         Ok(())
     }
 
-    /// The command that restarts the daemon.
-    pub(super) fn add_restart(&mut self, command: &str) -> Result<(), PhaseError> {
-        self.add(Entry {
-            verb: "restart",
-            new: &Digest::of(command.as_bytes()).to_string(),
-            content: Some(Secret::from(command)),
-            ..Entry::default()
-        })
+    /// The command that restarts the daemon. It travels in the script's own text, not as a file that could be another one
+    /// when it is run.
+    pub(super) fn set_restart(&mut self, command: &str) {
+        command.clone_into(&mut self.restart);
+    }
+
+    /// The command that tells the running daemon, likewise; it holds nothing secret.
+    pub(super) fn set_tell(&mut self, command: &str) {
+        command.clone_into(&mut self.tell);
     }
 
     /// Facts and tar stream.
     pub(super) fn finish(self, site: &Site, prelude: &Prelude<'_>) -> Result<Sent, PhaseError> {
         let mut facts = prelude.facts(site)?;
+        facts.set("restart", &self.restart);
+        facts.set("tell", &self.tell);
         facts.set("entries", &self.entries.len().to_string());
         for (number, values) in (1..).zip(&self.entries) {
             for (name, value) in ["verb", "old", "new", "mode", "index", "path"].iter().zip(values) {
@@ -276,7 +280,7 @@ mod tests {
             sent.facts
         );
         let entries = format!(
-            "entries='3'\n\
+            "restart=''\ntell=''\nentries='3'\n\
              verb1='media'\nold1=''\nnew1='abc'\nmode1='0640'\nindex1='ntpkey_a.1'\npath1='/k/ntpkey_a.1'\n\
              verb2='link'\nold2=''\nnew2='ntpkey_a.1'\nmode2=''\nindex2='{long}'\npath2='/k/{long}'\n\
              verb3='conf'\nold3='def'\nnew3=''\nmode3='0600'\nindex3='2'\npath3='/etc/it'\\''s here'\n"

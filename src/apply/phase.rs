@@ -220,14 +220,15 @@ const CAUSES: &[(&str, &str)] = &[
     ("File name too long", "shorten the host's or the group's name"),
 ];
 
-/// What the scripts say of a keys directory in which a daemon's user could have root write elsewhere (`scripts/receive.sh`).
+/// What the scripts say of directories in which a daemon's user could have root read or write elsewhere
+/// (`remote/scripts/guard.sh`).
 const OPEN: &str = "others than root can write to ";
 
 fn advice(message: &str) -> Option<String> {
     if message.contains(OPEN) {
         return Some(
-            "whoever can rename there can have root write or run something else: give these directories to root (`chown \
-             root`, `chmod go-w`); a daemon needs no more than to read (`file_group`)"
+            "whoever can rename there can make the login write or read something else: give these directories to root (`chown \
+             root`, `chmod go-w`), or keep the files elsewhere; a daemon only has to read them (`file_group`)"
                 .to_owned(),
         );
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const TEXT: &str = concat!(
+    include_str!("../remote/scripts/guard.sh"),
     include_str!("scripts/common.sh"),
     include_str!("scripts/receive.sh"),
     include_str!("scripts/switch.sh"),
@@ -170,7 +171,7 @@ pub async fn rollback<C: Connect>(
 fn input(back: &Back, prelude: &Prelude<'_>) -> Result<Sent, PhaseError> {
     let mut payload = Payload::default();
     if let Some(command) = &back.restart {
-        payload.add_restart(command)?;
+        payload.set_restart(command);
     }
     payload.finish(&back.site, prelude)
 }

@@ -10,6 +10,7 @@ use crate::remote::Remote;
 use std::time::Duration;
 
 pub(super) const TEXT: &str = concat!(
+    include_str!("../remote/scripts/guard.sh"),
     include_str!("scripts/common.sh"),
     include_str!("scripts/receive.sh"),
     include_str!("scripts/stage.sh")

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const TEXT: &str = concat!(
+    include_str!("../remote/scripts/guard.sh"),
     include_str!("scripts/common.sh"),
     include_str!("scripts/unlock.sh")
 );

@@ -211,7 +211,10 @@ fn any_tool_for_digests_will_do() {
     fs::write(&file, "content").unwrap();
     let digest = keytrail::digest::Digest::of(b"content").to_string();
     // The functions every script begins with, on a host that has but one of the tools.
-    let common = include_str!("../../src/apply/scripts/common.sh");
+    let common = concat!(
+        include_str!("../../src/remote/scripts/guard.sh"),
+        include_str!("../../src/apply/scripts/common.sh")
+    );
     for tool in ["sha256sum", "shasum", "openssl"] {
         let text =
             format!("{common}\ncommand() {{ [ \"$2\" = {tool} ]; }}\ncheck \"$1\" && holds {digest} \"$1\"");
@@ -241,6 +244,7 @@ fn of_two_who_find_an_old_lock_one_gets_the_host() {
     let (state, lock) = (dir.path().join(".keytrail"), dir.path().join(".keytrail/lock"));
     fs::create_dir_all(&state).unwrap();
     let parts = [
+        include_str!("../../src/remote/scripts/guard.sh"),
         include_str!("../../src/apply/scripts/common.sh"),
         include_str!("../../src/apply/scripts/receive.sh"),
     ];

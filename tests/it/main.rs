@@ -1,6 +1,7 @@
 //! Everything that needs neither sshd nor daemons: domain, files, verbs on this machine.
 
 mod apply_back;
+mod apply_directories;
 mod apply_faults;
 mod apply_files;
 mod apply_guard;

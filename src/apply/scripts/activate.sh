@@ -4,16 +4,19 @@
 # the answer is "keep" and comes in time, or if the restart fails, everything goes back by itself, also when nobody
 # is there to answer any more.
 # The manifest's verbs: link (OLD and NEW are targets), unlink (OLD the target), conf (OLD and NEW are digests),
-# mode, owner (NEW is it), restart (INDEX is the command), tell (INDEX is a command that tells the
-# running daemon; it is restarted only where that fails), retire (a file that goes when all is well; OLD its digest).
-# OLD is empty for what is not there yet.
+# mode, owner (NEW is it), retire (a file that goes when all is well; OLD its digest). OLD is empty for what is not there
+# yet. $restart is the restart command; $tell one that tells the running daemon, which is restarted only where that fails.
 
 main() {
     before_umask=$(umask)
     prepare
     prelude
-    receive
     need cp ls cat readlink
+    survey
+    judge
+    note_pending
+    judge
+    receive
     compare
     fix
     undo='' built='' switched=''
@@ -29,7 +32,7 @@ main() {
         [ -z "$guard" ] || echo "since $(date +%s)"
         # Files that were in place before may be other ones than the running daemon has read.
         if [ -z "$tell" ] || [ -z "$todo" ] || ! run tell "$tell"; then
-            restart || go_back "the restart command failed with exit status $status"
+            run restart "$restart" || go_back "the restart command failed with exit status $status"
         fi
     fi
     [ -z "$guard" ] || hold
@@ -51,45 +54,44 @@ take_up() {
     peek "$state/pending"
     if [ "$word" = switch ] && [ -s "$state/undo" ]; then
         peek "$state/undo"
+        is_record "$word" || stop 4 "the record of the interrupted switch in $keysdir/.keytrail is damaged"
         undo=$state/$word switched=yes
+        note_record "$undo"
+        judge
     else
         echo restart >"$state/pending" || stop 4 "cannot write to $keysdir"
     fi
 }
 
+# An interrupted switch is finished, or undone, in the directories that its record speaks of.
+note_pending() {
+    peek "$state/pending"
+    [ "$word" = switch ] || return 0
+    peek "$state/undo"
+    ! is_record "$word" || note_record "$state/$word"
+}
+
 # Checks everything before anything is touched, and sets $todo to what differs.
 compare() {
     set --
-    restart='' tell='' todo='' n=0
+    todo='' n=0
     while [ "$n" -lt "$entries" ]; do
         n=$((n + 1))
-        entry
-        final=$root$path
+        differing
         case $verb in
             conf)
-                resolve "$path"
-                final=$at
                 [ ! -d "$final" ] || stop 4 "$path is a directory"
                 set -- "$@" "$index"
-                [ ! -e "$final" ] || set -- "$@" "$final"
+                [ ! -e "$final" ] || {
+                    [ -f "$final" ] || stop 4 "$path is not a file"
+                    set -- "$@" "$final"
+                }
                 ;;
-            restart)
-                restart=$index
-                set -- "$@" "$index"
-                ;;
-            tell)
-                tell=$index
-                set -- "$@" "$index"
-                ;;
-            retire) [ ! -f "$final" ] || set -- "$@" "$final" ;;
+            retire) [ -L "$final" ] || [ ! -f "$final" ] || set -- "$@" "$final" ;;
             link | unlink) [ "${path%/*}" = "$keysdir" ] || stop 5 'the input is damaged' ;;
-            mode | owner)
-                resolve "$path"
-                final=$at
-                ;;
+            mode | owner) ;;
             *) stop 5 'the input is damaged' ;;
         esac
-        eval "final$n=\$final"
     done
     check "$@"
 
@@ -108,6 +110,7 @@ compare() {
                     [ "$there" = "$old" ] || stop 3 "$path $since"
                 elif [ -e "$final" ]; then
                     [ -z "$old" ] || stop 3 "$path $since"
+                    [ -f "$final" ] || stop 4 "$path is not a file"
                 fi
                 ;;
             unlink)
@@ -130,14 +133,10 @@ compare() {
                 fi
                 ;;
             mode | owner)
-                [ -f "$final" ] || stop 3 "$path $since"
+                { [ -f "$final" ] && [ ! -L "$final" ]; } || stop 3 "$path $since"
                 continue
                 ;;
             retire) continue ;;
-            restart | tell)
-                holds "$new" "$index" || stop 5 "the $verb command that was sent is damaged"
-                continue
-                ;;
         esac
         todo="$todo $n"
     done
@@ -165,7 +164,7 @@ fix() {
         differing
         case $verb in
             mode) chmod "$mode" "$final" || stop 4 "cannot set the mode of $path" ;;
-            owner) chown "$new" "$final" || stop 4 "cannot give $path to $new" ;;
+            owner) chown -h "$new" "$final" || stop 4 "cannot give $path to $new" ;;
             *) continue ;;
         esac
         echo "$verb $path"

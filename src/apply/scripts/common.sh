@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
-# What every phase begins with. The text of a phase is this file and its own, run by whatever POSIX shell `sh`
+# What every phase begins with. The text of a phase is guard.sh, this file and its own, run by whatever POSIX shell `sh`
 # is on the host. Only functions stand here; the last line of a phase calls its main, so that a text cut short
 # does nothing. Comments and indentation are not sent.
 #
@@ -11,23 +11,23 @@
 #   7  somebody else has locked the host     8  it went wrong, and the host is as it was before
 #   9  as 8, but the daemon did not restart with the old files either
 
-nl='
-'
-
 prepare() {
     umask 077
     LC_ALL=C
     export LC_ALL
-    unset CDPATH ENV BASH_ENV POSIXLY_CORRECT TAR_OPTIONS
+    unset CDPATH ENV BASH_ENV POSIXLY_CORRECT TAR_OPTIONS TIME_STYLE QUOTING_STYLE
     # Logins that are not root often go without the sbin directories.
-    PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+    # A relative part of the path would have programs taken from wherever we are.
+    left=$PATH: whole=''
+    while [ -n "$left" ]; do
+        case $left in
+            /*) whole=$whole${left%%:*}: ;;
+        esac
+        left=${left#*:}
+    done
+    PATH=$whole/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
     export PATH
     echo 'keytrail-reply 1'
-}
-
-stop() { # STATUS MESSAGE
-    printf 'keytrail: %s\n' "$2" >&2
-    exit "$1"
 }
 
 need() { # PROGRAM…
@@ -37,10 +37,44 @@ need() { # PROGRAM…
 }
 
 # Facts are there before the script begins: variables that say where and for whom. $root stands before every path.
+# Sets $keys to the keys directory without links on the way, and $state to ours below it. What is noted here and
+# later, `judge` looks at before anything is written, or believed.
 prelude() {
     [ -n "$keysdir" ] || stop 5 'the input names no directory'
-    state=$root$keysdir/.keytrail
-    [ -z "$root" ] || [ -d "$root" ] || stop 4 "the root directory $root does not exist"
+    rebase
+    follow "$keysdir"
+    keys=$at state=$at/.keytrail
+    note "$keys"
+    harden "$deep"
+    note "$state"
+    harden "$state"
+}
+
+# Sets $at to a name in a directory, which may be a link itself.
+place() { # PATH
+    case $1 in
+        */.. | */../*) stop 4 "the record of a switch names $1" ;;
+        "$keysdir"/*/*) resolve "$1" keep ;;
+        "$keysdir"/*) at=$keys/${1##*/} ;;
+        /*) resolve "$1" keep ;;
+        *) stop 4 "the record of a switch names $1" ;;
+    esac
+}
+
+# Whether a directory of ours holds the record of that name.
+is_record() { # NAME
+    case $1 in
+        */*) return 1 ;;
+        undo-*) [ -s "$state/$1/about" ] ;;
+        *) return 1 ;;
+    esac
+}
+
+# Notes where the files are that a record speaks of.
+note_record() { # DIRECTORY
+    while read -r kind what path; do
+        place "$path"
+    done <"$1/list"
 }
 
 # What keytrail knows of this host between runs, below the keys directory:
@@ -82,7 +116,12 @@ check() { # FILE…
     sums=''
     [ "$#" -gt 0 ] || return 0
     digester
-    sums=$($digests "$@") || stop 4 "cannot read files to compare"
+    # However long its owner has made a file meanwhile.
+    sums=$(
+        # shellcheck disable=SC3045 # where there is no such limit it goes without
+        ulimit -t 60 2>/dev/null
+        $digests "$@"
+    ) || stop 4 "cannot read files to compare"
 }
 
 # Whether $sums says that NAME has DIGEST.
@@ -91,19 +130,4 @@ holds() { # DIGEST NAME
         *"$nl$1  $2$nl"* | *"$nl$1 *$2$nl"* | *"$nl$1 $2$nl"*) return 0 ;;
     esac
     return 1
-}
-
-# Sets $at to the file that PATH names in the end, below the root: an ntp.conf may be a link to somewhere else.
-resolve() { # PATH
-    at=$root$1
-    hops=0
-    while [ -L "$at" ]; do
-        hops=$((hops + 1))
-        [ "$hops" -lt 16 ] || stop 4 "$1 is a link that leads in a circle"
-        to=$(readlink "$at") || stop 4 "cannot read the link $1"
-        case $to in
-            /*) at=$root$to ;;
-            *) at=${at%/*}/$to ;;
-        esac
-    done
 }

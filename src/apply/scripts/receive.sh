@@ -15,12 +15,6 @@ receive() {
     make_dirs
     take_lock
     cd "$stage" || stop 4 "cannot use $keysdir"
-    members=0 n=0
-    while [ "$n" -lt "$entries" ]; do
-        n=$((n + 1))
-        entry
-        [ -z "$index" ] || members=$((members + 1))
-    done
     [ "$members" -gt 0 ] || return 0
     tar -xpof - || stop 4 "cannot unpack what was sent into $keysdir"
     n=0
@@ -31,38 +25,29 @@ receive() {
     done
 }
 
+# Notes every directory that the entries are about, and sets $final1 and so on to where their paths lead.
+survey() {
+    members=0 n=0
+    while [ "$n" -lt "$entries" ]; do
+        n=$((n + 1))
+        entry
+        [ -z "$index" ] || members=$((members + 1))
+        case $verb in
+            conf | mode | owner) resolve "$path" ;;
+            *) place "$path" ;;
+        esac
+        eval "final$n=\$at"
+    done
+}
+
 # Sets $verb, $old, $new, $mode, $index and $path to those of entry $n.
 entry() {
     eval "verb=\$verb$n old=\$old$n new=\$new$n mode=\$mode$n index=\$index$n path=\$path$n"
 }
 
-# Root works in no directory in which somebody else can rename: he could put his own in the place of what is made there,
-# and have root run it or write elsewhere. An image below $root is no running system; what is not root can do no more
-# than it may anyway.
-ours_alone() {
-    [ -z "$root" ] && [ -O / ] || return 0
-    set -- /
-    place=$keysdir
-    while [ -n "$place" ]; do
-        [ ! -d "$place" ] || set -- "$@" "$place/"
-        place=${place%/*}
-    done
-    # shellcheck disable=SC2012 # its columns are meant
-    ls -ldn -- "$@" | while read -r kind links user rest; do
-        case $user:$kind:${rest#*[0-9] /} in
-            0:?????-??-*) ;;
-            # As in /tmp, only the owner of a file can rename it; but anybody can make one.
-            0:?????????[tT]*:"${keysdir#/}/") exit 1 ;;
-            0:?????????[tT]*) ;;
-            *) exit 1 ;;
-        esac
-    done || stop 4 "others than root can write to $keysdir or to a directory above it"
-}
-
 # Makes $stage to unpack in, and before it whatever of the keys directory and ours below it is missing.
 make_dirs() {
-    dir=$root$keysdir made=''
-    ours_alone
+    dir=$keys made=''
     set --
     if [ -d "$dir" ]; then
         sweep "$dir"
@@ -84,7 +69,7 @@ make_dirs() {
         # Another run may just have made one of them.
         for missing; do
             [ -d "$missing" ] || mkdir -m 0700 "$missing" || [ -d "$missing" ] ||
-                stop 4 "cannot make the directory ${missing#"$root"}"
+                stop 4 "cannot make the directory ${missing#"$base"}"
         done
         stage=$(mktemp -d "$dir/.keytrail-stage-$$-XXXXXX") || stop 4 "cannot write to $keysdir"
     fi
@@ -163,9 +148,9 @@ own() { # FILE…
     cannot_own="cannot give files to ${owner:+owner $owner}${owner:+${group:+ and }}${group:+group $group}"
     case $owner:$group in
         :) return 0 ;;
-        :*) chgrp "$group" "$@" ;;
-        *:) chown "$owner" "$@" ;;
-        *) chown "$owner:$group" "$@" ;;
+        :*) chgrp -h "$group" "$@" ;;
+        *:) chown -h "$owner" "$@" ;;
+        *) chown -h "$owner:$group" "$@" ;;
     esac
 }
 

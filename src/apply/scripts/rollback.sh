@@ -7,21 +7,15 @@ main() {
     before_umask=$(umask)
     prepare
     prelude
-    receive
     need cp ls cat readlink
-    restart='' n=0
-    set --
-    while [ "$n" -lt "$entries" ]; do
-        n=$((n + 1))
-        entry
-        case $verb in
-            restart) restart=$index new_restart=$new && set -- "$@" "$index" ;;
-            *) stop 5 'the input is damaged' ;;
-        esac
-    done
-    check "$@"
-    [ -z "$restart" ] || holds "$new_restart" "$restart" || stop 5 'the restart command that was sent is damaged'
+    judge
     choose
+    note_chosen
+    judge
+    receive
+    choose
+    note_chosen
+    judge
     if [ -z "$chosen" ]; then
         echo end
         exit 0
@@ -42,7 +36,7 @@ main() {
     done
     if [ -n "$restart" ]; then
         echo "since $(date +%s)"
-        if ! restart; then
+        if ! run restart "$restart"; then
             echo restart >"$state/pending"
             stop 6 "the earlier state is back, but the restart command failed with exit status $status"
         fi
@@ -51,12 +45,19 @@ main() {
     echo end
 }
 
+# Notes where the files of all chosen records are.
+note_chosen() {
+    for name in $chosen; do
+        note_record "$state/$name"
+    done
+}
+
 # Sets $chosen to the records to be undone, the oldest first.
 choose() {
     chosen=''
     peek "$state/undo"
     name=$word
-    while [ -n "$name" ] && [ -s "$state/$name/about" ]; do
+    while is_record "$name"; do
         read -r run before after when <"$state/$name/about"
         case $target in
             'generation '*)
@@ -92,7 +93,8 @@ merge() {
         [ "$copies" -gt 0 ] || [ ! -s "$state/$name/next" ] || cp -p "$state/$name/next" "$undo/" ||
             stop 4 "cannot write to $keysdir"
         while read -r kind what path; do
-            known=''
+            place "$path"
+            path=${at#"$base"} known=''
             if [ -f "$undo/list" ]; then
                 while read -r other some there; do
                     [ "$there" != "$path" ] || known=yes
@@ -102,7 +104,7 @@ merge() {
             case $kind in
                 file) cp -p "$state/$name/$what" "$undo/$copies" || stop 4 "cannot write to $keysdir" ;;
                 link)
-                    [ -e "$root${path%/*}/$what" ] ||
+                    [ -e "${at%/*}/$what" ] ||
                         stop 3 "$path pointed to $what, which is no longer there"
                     ;;
             esac
@@ -110,7 +112,10 @@ merge() {
             copies=$((copies + 1))
             echo "$kind $what $path" >>"$undo/list" || stop 4 "cannot write to $keysdir"
         done <"$state/$name/list"
-        cat "$state/$name/after" >>after || stop 4 "cannot write to $keysdir"
+        while read -r verb new path; do
+            place "$path"
+            echo "$verb $new ${at#"$base"}"
+        done <"$state/$name/after" >>after || stop 4 "cannot write to $keysdir"
     done
 }
 
@@ -120,7 +125,7 @@ unchanged() {
     [ ! -e "$state/pending" ] || return 0
     set --
     while read -r verb new path; do
-        [ "$verb" != conf ] || [ ! -f "$root$path" ] || set -- "$@" "$root$path"
+        [ "$verb" != conf ] || [ ! -f "$base$path" ] || set -- "$@" "$base$path"
     done <after
     check "$@"
     while read -r kind what path; do
@@ -129,9 +134,9 @@ unchanged() {
             [ "$there" != "$path" ] || verb=$some new=$word
         done <after
         case $verb in
-            link) [ "$(readlink "$root$path" 2>/dev/null)" = "$new" ] ;;
-            unlink) [ ! -e "$root$path" ] ;;
-            conf) holds "$new" "$root$path" ;;
+            link) [ "$(readlink "$base$path" 2>/dev/null)" = "$new" ] ;;
+            unlink) [ ! -e "$base$path" ] ;;
+            conf) holds "$new" "$base$path" ;;
         esac || stop 3 "$path has been changed since keytrail put it there"
     done <"$undo/list"
 }

@@ -5,6 +5,8 @@
 main() {
     prepare
     prelude
+    survey
+    judge
     receive
     set --
     n=0
@@ -15,9 +17,13 @@ main() {
             media)
                 set -- "$@" "$index"
                 [ "$path" = "$keysdir/$index" ] || stop 5 'the input is damaged'
-                [ ! -d "$root$path" ] || stop 4 "$path is a directory"
-                [ ! -L "$root$path" ] || stop 3 "$path is a link; keytrail does not write through links"
-                [ ! -e "$root$path" ] || set -- "$@" "$root$path"
+                final=$keys/$index
+                [ ! -L "$final" ] || stop 3 "$path is a link; keytrail does not write through links"
+                [ ! -d "$final" ] || stop 4 "$path is a directory"
+                [ ! -e "$final" ] || {
+                    [ -f "$final" ] || stop 4 "$path is not a file"
+                    set -- "$@" "$final"
+                }
                 ;;
             *) stop 5 'the input is damaged' ;;
         esac
@@ -30,9 +36,10 @@ main() {
         n=$((n + 1))
         entry
         holds "$new" "$index" || stop 5 "what was sent for $path is damaged"
-        if [ ! -e "$root$path" ] || { [ -n "$old" ] && holds "$old" "$root$path"; }; then
+        final=$keys/$index
+        if [ ! -e "$final" ] || { [ -n "$old" ] && holds "$old" "$final"; }; then
             set -- "$@" "$index"
-        elif ! holds "$new" "$root$path"; then
+        elif ! holds "$new" "$final"; then
             stop 3 "$path is there already with other content; key media are never overwritten"
         fi
     done
@@ -40,7 +47,7 @@ main() {
         own "$@" || stop 4 "$cannot_own"
         # A name must never lead to a file that a power failure has left empty.
         flush "$@"
-        mv -f "$@" "$root$keysdir/" || stop 4 "cannot put files in place in $keysdir"
+        mv -f "$@" "$keys/" || stop 4 "cannot put files in place in $keysdir"
         for placed; do
             echo "placed $keysdir/$placed"
         done

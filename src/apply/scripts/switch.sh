@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2317 # parts of one text: each uses the others' variables
 # Taking a host from one state to another and, if need be, back. $todo has the numbers of the entries that differ, with
-# the files' real names in $final1 and so on; $restart is the member with the command.
+# the files' real names in $final1 and so on; $restart is the command itself.
 
 # As entry, and $final. Links that go into the keys directory are there in $stage already: $index.
 differing() {
@@ -18,14 +18,17 @@ record() {
     copies=0 before=- list='' after='' known=$nl
     peek "$state/undo"
     former=$word
-    if [ -n "$former" ]; then
+    if is_record "$former"; then
         read -r run was before when <"$state/$former/about"
         peek "$state/pending"
         if [ "$word" = switch ]; then
             before=$was
             cp -p "$state/$former"/* "$undo/" || stop 4 "cannot write to $keysdir"
+            note_record "$undo"
+            judge
             while read -r kind what path; do
-                copies=$((copies + 1))
+                place "$path"
+                path=${at#"$base"} copies=$((copies + 1))
                 known=$known$path$nl list="$list$kind $what $path$nl"
             done <"$undo/list"
             while IFS= read -r line; do
@@ -37,7 +40,7 @@ record() {
     fi
     for n in $todo; do
         differing
-        path=${final#"$root"}
+        path=${final#"$base"}
         after="$after$verb ${new:--} $path$nl"
         case $known in
             *"$nl$path$nl"*) continue ;;
@@ -46,7 +49,11 @@ record() {
             kind=link what=$(readlink "$final")
         elif [ -e "$final" ]; then
             kind=file what=$copies
-            cp -p "$final" "$undo/$what" || stop 4 "cannot keep a copy of $path"
+            (
+                # Blocks of 512 bytes: the file is in use, and its owner may be making it longer.
+                ulimit -f 16384 2>/dev/null
+                cp -p "$final" "$undo/$what"
+            ) || stop 4 "cannot keep a copy of $path"
         else
             kind=none what=-
         fi
@@ -66,7 +73,7 @@ build() {
         differing
         [ "$verb" = conf ] || continue
         beside=${final%/*}/.keytrail-new-$$-$n
-        path=${final#"$root"}
+        path=${final#"$base"}
         [ -d "${final%/*}" ] || (umask 022 && mkdir -p "${final%/*}") ||
             stop 4 "cannot make the directory ${path%/*}"
         sweep "${final%/*}"
@@ -94,9 +101,9 @@ unbuild() {
 like() { # OLD NEW
     # shellcheck disable=SC2046 # the columns are meant
     set -- "$1" "$2" $(ls -ldn "$1")
-    chown "$5:$6" "$2" || stop 4 "cannot keep owner $5 and group $6 of ${1#"$root"}"
+    chown -h "$5:$6" "$2" || stop 4 "cannot keep owner $5 and group $6 of ${1#"$base"}"
     [ ! -e /sys/fs/selinux/enforce ] || chcon --reference="$1" "$2" ||
-        stop 4 "cannot set the SELinux label of ${1#"$root"}"
+        stop 4 "cannot set the SELinux label of ${1#"$base"}"
 }
 
 # From here to the end of the renames nothing may stop us: not a lost connection, not a signal.
@@ -110,23 +117,23 @@ switch() {
         differing
         [ "$verb" != conf ] || set -- "$@" "${final%/*}" "${final%/*}/.keytrail-new-$$-$n"
     done
-    flush "$root$keysdir" "$@"
+    flush "$keys" "$@"
     set --
     for n in $todo; do
         differing
         [ "$verb" != link ] || set -- "$@" "$index"
     done
-    [ "$#" -eq 0 ] || mv -f "$@" "$root$keysdir/" || undone "the links in $keysdir"
+    [ "$#" -eq 0 ] || mv -f "$@" "$keys/" || undone "the links in $keysdir"
     set --
     for n in $todo; do
         differing
         [ "$verb" != unlink ] || set -- "$@" "$final"
     done
     [ "$#" -eq 0 ] || rm -f "$@" || undone "the links in $keysdir"
-    set -- "$root$keysdir"
+    set -- "$keys"
     for n in $todo; do
         differing
-        path=${final#"$root"}
+        path=${final#"$base"}
         if [ "$verb" = conf ]; then
             mv -f "${final%/*}/.keytrail-new-$$-$n" "$final" || undone "$path"
             set -- "$@" "${final%/*}"
@@ -146,11 +153,12 @@ undone() { # WHAT
 back() {
     left=''
     while read -r kind what path; do
-        beside=${root}${path%/*}/.keytrail-new-$$-back
+        place "$path"
+        beside=${at%/*}/.keytrail-new-$$-back
         case $kind in
-            none) rm -f "$root$path" ;;
-            link) ln -s "$what" "$beside" && mv -f "$beside" "$root$path" ;;
-            file) cp -p "$undo/$what" "$beside" && flush "$beside" && mv -f "$beside" "$root$path" ;;
+            none) rm -f "$at" ;;
+            link) ln -s "$what" "$beside" && mv -f "$beside" "$at" ;;
+            file) cp -p "$undo/$what" "$beside" && flush "$beside" && mv -f "$beside" "$at" ;;
         esac || {
             left="$left $path"
             rm -f "$beside"
@@ -162,23 +170,19 @@ back() {
     else
         rm -f "$state/undo"
     fi || stop 4 "cannot write to $keysdir"
-    flush "$root$keysdir" "$state"
+    flush "$keys" "$state"
     rm -rf "$state/pending" "$undo"
 }
 
-# The command's own output goes into the answer, whatever comes of it. Its exit status is ours, in $status.
-restart() {
-    run restart "$restart"
-}
-
+# Runs a command as it came in our own text: no file of it could be another one by now, and no list of processes shows it.
+# Its output goes into the answer, whatever comes of it. Its exit status is ours, in $status.
 run() { # WORD COMMAND
     # A daemon that is started here must not keep our streams open, nor inherit what we ignore.
     (
         trap - HUP INT TERM PIPE
         umask "$before_umask"
         unset LC_ALL
-        command=$stage/$2
-        cd / && exec sh "$command"
+        cd / && printf '%s\n' "$2" | sh -c 'command=$(cat) && exec </dev/null && eval "$command"'
     ) >output 2>&1 </dev/null 3<&-
     status=$?
     if [ -s output ]; then
@@ -231,7 +235,7 @@ go_back() { # WHY
     [ -n "$switched" ] || stop 6 "$1"
     back
     switched=''
-    if [ -n "$restart" ] && ! restart; then
+    if [ -n "$restart" ] && ! run restart "$restart"; then
         echo restart >"$state/pending"
         stop 9 "$1; all files are as they were before, but the restart command fails with them too (exit status $status)"
     fi
@@ -244,7 +248,7 @@ clean() {
     if [ -d "$state" ]; then
         peek "$state/undo"
         name=$word kept=' ' count=0
-        while [ -n "$name" ] && [ -d "$state/$name" ] && [ "$count" -lt 5 ]; do
+        while is_record "$name" && [ "$count" -lt 5 ]; do
             count=$((count + 1)) kept="$kept$name "
             peek "$state/$name/next"
             name=$word

@@ -4,6 +4,8 @@
 main() {
     prepare
     prelude
+    need ls rm
+    judge
     if [ -s "$state/lock" ]; then
         read -r held until words <"$state/lock"
         if [ -n "$force" ] || [ "$held" = "${lock%% *}" ]; then

@@ -6,7 +6,7 @@
 
 main() {
     prepare
-    prelude
+    rebase
     need date wc cat tail grep ls readlink
     daemon='' confs='' servers='' log='' since='' complete=''
     while IFS= read -r line; do
@@ -149,52 +149,70 @@ ask_chronyd() {
 # The last value of a command in the configuration.
 setting() { # COMMAND
     value=$(printf '%s' "$confs" | while IFS= read -r file; do
-        file=$(resolve "$file" && echo "$at") || continue
-        [ -r "$file" ] || continue
-        while read -r word first rest; do
+        end_of "$file" 1048576 || continue
+        printf '%s' "$said" | while read -r word first rest; do
             [ "$word" != "$1" ] || printf '%s\n' "$first"
-        done <"$file"
+        done
     done | tail -n 1)
     value=${value#\"}
-    printf '%s\n' "${value%\"}"
+    value=${value%\"}
 }
 
 # The last days of cryptostats: an exchange is repeated after six days at the latest.
 cryptostats() {
-    dir=$(setting statsdir)
-    case $dir in
-        /*) dir=$root${dir%/} ;;
+    setting statsdir
+    case $value in
+        /*) ;;
         *) return 0 ;;
     esac
+    reader "${value%/}" directory || {
+        unread "${value%/}"
+        return 0
+    }
     # Where there are files by day, the one without a day is the same as the last of them.
-    set -- "$dir"/cryptostats.*
-    if [ ! -e "$1" ]; then
-        [ -r "$dir/cryptostats" ] || return 0
-        set -- "$dir/cryptostats"
+    # shellcheck disable=SC2016 # for another shell
+    if hear 'cd "$1" && size=$2 && set -- cryptostats.* && { [ -e "$1" ] || set -- cryptostats; } || exit
+[ -e "$1" ] || { echo -. && exit; }
+ls -tr -- "$@" | tail -n 8 | while IFS= read -r file; do
+case $file in
+cryptostats*) [ -L "$file" ] || one "./$file" "$size" ;;
+esac
+done | tail -c "$size" && echo .' 131072; then
+        [ "$said" = - ] || part cryptostats "$said"
+    elif [ "$reader" != me ]; then
+        unread "${value%/}/cryptostats"
     fi
-    # shellcheck disable=SC2012 # the names are ours, and only ls sorts by time
-    part cryptostats "$(ls -tr -- "$@" | tail -n 8 | while IFS= read -r file; do
-        # The daemon's user owns the directory: a pipe there would hold us up for ever.
-        [ ! -f "$file" ] || cat "$file"
-    done | tail -c 131072)"
+}
+
+# What is not there has no reason.
+unread() { # PATH
+    echo "unread $1"
+    [ -z "$why" ] || echo "because $why"
 }
 
 read_log() {
-    [ -n "$log" ] || [ "$daemon" = chronyd ] || log=$(setting logfile)
-    if [ -n "$log" ]; then
-        file=$(resolve "$log" && echo "$at") || return 0
-        if [ -f "$file" ] && [ -r "$file" ]; then
-            echo "log $log"
-            part log "$(tail -c 65536 "$file")"
-        else
-            echo "unread $log"
-        fi
-        return 0
-    fi
+    [ -n "$log" ] || [ "$daemon" = chronyd ] || {
+        setting logfile
+        log=$value
+    }
+    case $log in
+        '') ;;
+        /*)
+            if end_of "$log" 65536; then
+                echo "log $log"
+                part log "$said"
+            else
+                unread "$log"
+            fi
+            return 0
+            ;;
+        *) return 0 ;;
+    esac
     [ -z "$root" ] || return 0
     for file in /var/log/daemon.log /var/log/syslog /var/log/messages; do
-        [ -r "$file" ] || continue
-        said=$(tail -c 2000000 "$file" | grep "$daemon\[[0-9]*\]:" | tail -n 300)
+        [ -e "$file" ] || continue
+        end_of "$file" 2000000 || continue
+        said=$(printf '%s\n' "$said" | grep "$daemon\[[0-9]*\]:" | tail -n 300)
         [ -n "$said" ] || continue
         echo "log $file"
         part log "$said"

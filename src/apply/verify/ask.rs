@@ -16,7 +16,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 const TEXT: &str = concat!(
+    include_str!("../../remote/scripts/guard.sh"),
     include_str!("../scripts/common.sh"),
+    include_str!("../scripts/evidence.sh"),
     include_str!("../scripts/verify.sh")
 );
 
@@ -30,6 +32,14 @@ pub(super) struct Process {
     pub(super) pid: u32,
     /// Seconds since its start, where the host tells them.
     pub(super) age: Option<i64>,
+}
+
+/// A file or directory that was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unread {
+    pub(super) path: String,
+    /// Why, where it is there: `scripts/evidence.sh` reads nothing as root that somebody else could have put there.
+    pub(super) because: Option<String>,
 }
 
 /// What came back.
@@ -49,8 +59,8 @@ pub(super) struct Seen {
     pub(super) absent: Option<String>,
     /// Where the log was found.
     pub(super) log: Option<String>,
-    /// The log that the inventory or the configuration names, and that cannot be read.
-    pub(super) unread: Option<String>,
+    /// What the inventory or the configuration names and nobody has read: the log, cryptostats.
+    pub(super) unread: Vec<Unread>,
     /// Outputs by name.
     pub(super) parts: HashMap<String, String>,
 }
@@ -153,7 +163,14 @@ pub(super) fn read(stdout: &[u8]) -> Result<Seen, String> {
             "process" => seen.processes.push(process(rest)?),
             "absent" => seen.absent = Some(rest.to_owned()),
             "log" => seen.log = Some(rest.to_owned()),
-            "unread" => seen.unread = Some(rest.to_owned()),
+            "unread" => seen.unread.push(Unread {
+                path: rest.to_owned(),
+                because: None,
+            }),
+            "because" => {
+                let last = seen.unread.last_mut().ok_or("a reason without a file")?;
+                last.because = Some(rest.to_owned());
+            }
             "part" => {
                 let (name, size) = rest.split_once(' ').ok_or("a part without a size")?;
                 // Names of servers and files come from elsewhere and need not be UTF-8.

@@ -298,9 +298,11 @@ fn stopped(what: &Verification, seen: &Seen, log: &DaemonLog) -> (String, Vec<St
         );
     }
     let mut help = vec!["start it by hand there and look at what it says".to_owned()];
-    if let Some(unread) = &seen.unread {
+    for unread in &seen.unread {
+        let because = unread.because.as_deref().unwrap_or("it is not there");
         help.push(format!(
-            "its log {unread} cannot be read; set `log` to where it is"
+            "its {} was not read ({because}); set `log` to where the log is",
+            unread.path
         ));
     }
     help.push(format!(
@@ -347,6 +349,22 @@ fn worries(what: &Verification, seen: &Seen, log: &DaemonLog, verified: &Verifie
         if !worries.contains(&worry) {
             worries.push(worry);
         }
+    }
+    for (path, because) in seen
+        .unread
+        .iter()
+        .filter_map(|unread| Some((&unread.path, unread.because.as_ref()?)))
+    {
+        worries.push(Worry {
+            sentence: format!("{path} was not read: {because}"),
+            help: vec![
+                "what it says is missing here. What others than root can replace is read as the daemon's user, who must be \
+                 able to read it"
+                    .to_owned(),
+            ],
+            serious: false,
+            fatal: false,
+        });
     }
     if own_certificate_expired(seen) {
         worries.push(Worry {

@@ -32,7 +32,11 @@ impl Orders {
             Implementation::NtpOrg | Implementation::Openvms => ("ntp.org", "begin_ntpd"),
         };
         let control = self.control.map_or(String::new(), |id| id.to_string());
-        let mut text = include_str!("../scripts/tell.sh").to_owned();
+        let mut text = concat!(
+            include_str!("../../remote/scripts/guard.sh"),
+            include_str!("../scripts/tell.sh")
+        )
+        .to_owned();
         let _ = writeln!(
             text,
             "daemon={} control={} keys={} root={}\n{begin}",

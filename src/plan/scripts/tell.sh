@@ -2,15 +2,13 @@
 # Tells a running daemon what has changed in its files, and asks whether it has taken it: what it says to an order
 # ("Config Succeeded", "200 OK") is no proof. Ends with 1 and the reason where it has not.
 #
-# $keys is the key file as the daemon knows it, below $root; $control the key that ntpd takes orders by. The secret of that
+# $keys is the key file as the daemon knows it, below $root, and $file as it really is; $control the key that ntpd takes orders by. The secret of that
 # is read from the key file and goes to ntpq by its standard input.
 
 LC_ALL=C
 export LC_ALL
-at=127.0.0.1
+server=127.0.0.1
 looked_up=''
-nl='
-'
 
 no() { # WHY
     printf '%s\n' "$1"
@@ -95,7 +93,7 @@ login() {
                 ;;
         esac
         secret=$value words="keyid $id${nl}keytype $kind${nl}passwd $value"
-    done <"$root$keys"
+    done <"$file"
     [ -n "$secret" ] || no "its key file has no control key $control"
 }
 
@@ -122,10 +120,10 @@ without_terminal() { # COMMAND…
 
 order() { # CONFIGURATION
     case $daemon in
-        ntpsec) answer=$(ntpq -n -k "$root$keys" -a "$control" -c ":config $1" "$at" 2>&1 </dev/null) ;;
+        ntpsec) answer=$(ntpq -n -k "$file" -a "$control" -c ":config $1" "$server" 2>&1 </dev/null) ;;
         *)
             login
-            answer=$(printf '%s\n:config %s\n' "$words" "$1" | without_terminal ntpq -n "$at" 2>&1)
+            answer=$(printf '%s\n:config %s\n' "$words" "$1" | without_terminal ntpq -n "$server" 2>&1)
             answer=$(without_secret)
             ;;
     esac
@@ -136,15 +134,24 @@ order() { # CONFIGURATION
 }
 
 ask() { # QUESTION
-    ntpq -n -c "$1" "$at" 2>&1 </dev/null
+    ntpq -n -c "$1" "$server" 2>&1 </dev/null
+}
+
+# Where others can rename, a file is not read on the word of a name.
+begin() {
+    rebase
+    resolve "$keys"
+    (judge 2>&1) || exit 1
+    file=$at
 }
 
 begin_ntpd() {
+    begin
     command -v ntpq >/dev/null 2>&1 || no 'ntpq is not installed'
     case $(ask 'rv 0 version') in
         *version=*) return ;;
     esac
-    at=::1
+    server=::1
     case $(ask 'rv 0 version') in
         *version=*) ;;
         *) no 'no ntpd answers ntpq here' ;;
@@ -233,6 +240,7 @@ made_ntpd() { # SERVER VARIABLE=VALUE…
 # --- chronyd
 
 begin_chronyd() {
+    begin
     command -v chronyc >/dev/null 2>&1 || no 'chronyc is not installed'
 }
 
