@@ -36,8 +36,9 @@ bench-push: setup-test ## Push to loopback hosts beside xargs, ssh, tar and Ansi
 fmt: ## Format the sources
 	$(CARGO) fmt --all
 
-torture: setup-test ## Kill an apply at 200 random moments, and break hosts in every way (minutes)
+torture: setup-test ## Kill an apply at 200 random moments, break hosts in every way, and race root as the daemon's user (an hour)
 	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test torture -- --nocapture
+	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test attacks -- --nocapture racing
 
 # Both come from the program itself, so a page cannot say another thing than --help.
 pages: setup

@@ -22,6 +22,7 @@ if [ "${1:-run}" = test ]; then
     need fish command -v fish
     need csh command -v csh
     need sudo command -v sudo
+    need opendoas command -v doas
     need shellcheck command -v shellcheck
     need tar command -v tar
     # The daemons under test run in networks of their own; NTPsec's ntpq is written in Python.

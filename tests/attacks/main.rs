@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod peers;
+mod racing;
 mod secrets;
 mod vault;
 mod vault_mutations;

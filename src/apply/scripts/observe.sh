@@ -52,7 +52,6 @@ main() {
     echo end
 }
 
-
 size_of() { # FILE
     # shellcheck disable=SC2012 # no name is read from it
     ls -ldn "$1" | while read -r kind links user group size rest; do echo "$size"; done
