@@ -3,7 +3,7 @@
 
 use crate::common::generations::*;
 use crate::common::world::{CONF, KEYS, World, changed, failed, here};
-use keytrail::apply::{Cancel, Phase, Progress, Report, Rollout, Silent, Target, Trusting, unlock};
+use keytrail::apply::{Cancel, LocksOf, Phase, Progress, Report, Rollout, Silent, Target, Trusting, unlock};
 use keytrail::plan::Action;
 use std::collections::BTreeMap;
 use std::fs;
@@ -160,7 +160,8 @@ async fn no_phase_works_where_others_can_rename() {
         if keys {
             let silent: Arc<dyn Progress> = Arc::new(Silent);
             let sites = vec![("one".to_owned(), world.site("one"))];
-            let (report, owners) = unlock(&here(), sites, &terms(2), true, &silent, &Cancel::default()).await;
+            let (report, owners) =
+                unlock(&here(), sites, LocksOf::Anybody, &silent, &Cancel::default()).await;
             refused(&report, Phase::Unlock);
             assert!(owners.is_empty());
         }
