@@ -39,6 +39,7 @@ fmt: ## Format the sources
 torture: setup-test ## Kill an apply at 200 random moments, break hosts in every way, and race root as the daemon's user (an hour)
 	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test torture -- --nocapture
 	KEYTRAIL_TORTURE=$${KEYTRAIL_TORTURE:-200} $(CARGO) test --locked --test attacks -- --nocapture racing
+	KEYTRAIL_MUTATIONS=$${KEYTRAIL_MUTATIONS:-10000} $(CARGO) test --locked --test attacks -- vault_mutations
 
 # Both come from the program itself, so a page cannot say another thing than --help.
 pages: setup

@@ -38,6 +38,7 @@ fn main() {
     let mut out = std::io::stdout();
     writeln!(out, "{hosts} hosts, a vault of {} MB", size / 1_000_000).expect("a terminal");
 
+    lists(&vault, &KeySource::File(identity.clone()), rounds);
     let cases: [(&str, &[&str]); 5] = [
         ("status --offline", &["status", "--offline"]),
         (
@@ -74,6 +75,43 @@ fn main() {
             processor.as_secs_f64()
         )
         .expect("a terminal");
+    }
+}
+
+/// What it costs to know that the lists are what was written: the same rows read without the key and with it; and what every verb
+/// with the key does first, which is to look at all of the file and to open every value.
+fn lists(path: &Path, key: &KeySource, rounds: u32) {
+    let mut out = std::io::stdout();
+    let locked = Vault::open_locked(path).expect("a vault");
+    let opened = Vault::open(path, key).expect("a vault");
+    let read = |vault: &Vault| {
+        vault.snapshot().expect("read");
+        vault.applied().expect("read");
+        vault.changed().expect("read");
+        vault.verified().expect("read");
+    };
+    let timed = |work: &dyn Fn()| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    let open = || drop(Vault::open(path, key).expect("a vault"));
+    let cases: [(&str, &dyn Fn()); 3] = [
+        ("lists read, without the key", &|| read(&locked)),
+        ("the same lists, authenticated", &|| read(&opened)),
+        ("open with the key, all of it examined", &open),
+    ];
+    let mut took = cases.map(|_| Vec::new());
+    // In turns: what counts is the difference, on a machine that has more to do.
+    for _ in 0..rounds {
+        for ((_, work), took) in cases.iter().zip(&mut took) {
+            took.push(timed(work));
+        }
+    }
+    for ((what, _), mut took) in cases.iter().zip(took) {
+        took.sort_unstable();
+        let (least, median) = (took[0].as_secs_f64(), took[took.len() / 2].as_secs_f64());
+        writeln!(out, "{what:<40} {median:>7.2} s, at least {least:>7.2} s").expect("a terminal");
     }
 }
 
