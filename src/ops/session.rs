@@ -333,10 +333,10 @@ impl Session {
                 None => self.access.lock_unchanged(vault, self.states).map(Some),
             },
         };
-        let minted = minter.mint(&mut vault, demand)?;
+        let result = minter.mint(&mut vault, demand)?;
         self.states = vault.states_digest()?;
-        self.state = minted.state;
-        self.lock = minted.lock.or(self.lock.take());
+        self.state = result.state;
+        self.lock = result.lock.or(self.lock.take());
         Ok(self.generation() != before)
     }
 

@@ -115,7 +115,10 @@ fn steady(text: &str) -> String {
             if plain.starts_with("SHA256:") {
                 return word.replace(plain, "SHA256:…");
             }
-            if line.contains("public") && plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            if line.contains("public")
+                && plain.len() == 64
+                && plain.bytes().all(|byte| byte.is_ascii_hexdigit())
+            {
                 return word.replace(plain, "HEX");
             }
             let stamp = (0..word.len()).find_map(|at| {

@@ -32,7 +32,7 @@ fn the_last_run_is_taken_back_and_can_be_done_again() {
     let site = Site::new();
     let (status, said) = site.keytrail("rollback", &[]);
     assert_eq!(status, 2, "{said}");
-    assert!(said.contains("cannot read the vault's journal"), "{said}");
+    assert!(said.contains("no vault at"), "{said}");
 
     assert_eq!(site.keytrail("apply", &[]).0, 0);
     let first = in_use(&site);

@@ -129,7 +129,7 @@ pub fn restore(args: &RestoreArgs, out: &mut Ui) -> Result<Answer, Failure> {
     key::open_with(&path, &source, out)?;
     match before {
         Some(before) if restored.generation < Some(before) => out.note(&format!(
-            "It had generation {before}: what was minted since is not in this one. `keytrail plan` shows what it means for the hosts."
+            "It had generation {before}: what was minted since is not in this one. Hosts that got it show that this is an older copy (docs/vault.md)."
         )),
         _ => {}
     }

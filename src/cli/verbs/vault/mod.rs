@@ -51,7 +51,7 @@ The copy opens with the vault's key. Keep a copy of the key too, elsewhere: with
     #[command(after_help = "Example:
   keytrail vault restore /mnt/backup/campus.vault campus.yaml
 
-The vault from before is kept beside it. Then `keytrail plan` shows in what the hosts differ from the backup.")]
+The vault from before is kept beside it. Hosts that were changed since show that the backup is older: nothing is done with it then (docs/vault.md).")]
     Restore(backup::RestoreArgs),
     /// Who can open the vault; let others in, or shut them out
     #[command(after_help = "Examples:
