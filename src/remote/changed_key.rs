@@ -1,8 +1,9 @@
 //! What to say when a host presents another key than the known one: in words of the inventory, the ssh configuration and
 //! known_hosts files alone.
 
+use super::Unreachable;
 use super::known_hosts::forget;
-use super::{HostKeys, Unreachable, Verdict};
+use super::presented::{HostKeys, Verdict};
 
 /// That another key is known, or that this one is revoked. `None`: neither is so.
 pub(super) fn changed(keys: &HostKeys) -> Option<Unreachable> {

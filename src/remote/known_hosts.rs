@@ -1,7 +1,7 @@
 //! Where `ssh` keeps the host keys it knows, under which name, which there are, and how a line gets there.
 
 use super::Unreachable;
-use super::ssh::SshOptions;
+use super::ssh_options::SshOptions;
 use crate::foreign;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

@@ -13,13 +13,17 @@ mod heard;
 mod host_keys;
 pub mod known_hosts;
 mod local;
+mod presented;
 mod shell;
 mod ssh;
+mod ssh_options;
 
 pub use control::ControlDir;
-pub use host_keys::{HostKeys, PresentedKey, Verdict, host_keys};
+pub use host_keys::host_keys;
 pub use local::LocalHost;
-pub use ssh::{SshHost, SshOptions};
+pub use presented::{HostKeys, PresentedKey, Verdict};
+pub use ssh::SshHost;
+pub use ssh_options::SshOptions;
 
 use crate::secret::Secret;
 use std::fmt::{Display, Write as _};

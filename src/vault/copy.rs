@@ -1,9 +1,9 @@
 //! Backups, and putting one back.
 
 use super::error::{Error, Result};
+use super::generation_id::GenerationId;
 use super::key::{self, KeySource};
 use super::lock::Lock;
-use super::model::GenerationId;
 use super::{Vault, schema};
 use rusqlite::OpenFlags;
 use std::ffi::OsString;

@@ -1,8 +1,8 @@
 //! What can go wrong with a vault. Every message says which file, what and why; [`Error::help`] says what to do now.
 
-use super::lock::Holder;
-use super::model::GenerationId;
-use super::signature::VaultId;
+use super::generation_id::GenerationId;
+use super::holder::Holder;
+use super::vault_id::VaultId;
 use std::path::{Path, PathBuf};
 
 /// Why the vault could not do what was asked. None of these changes the vault.

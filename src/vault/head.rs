@@ -2,11 +2,12 @@
 
 use super::Vault;
 use super::error::{Error, Result};
-use super::history::run;
 use super::ledger::{self, HOSTS, RUNS, RowKey, TABLES, Table, Tally};
+use super::runs::run;
 use super::schema;
 use super::seal::{DataKey, FORMAT, Identity};
-use super::signature::{Signer, VaultId};
+use super::signature::Signer;
+use super::vault_id::VaultId;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row, Transaction};
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 use super::key;
 use super::schema;
 use super::seal::FORMAT;
-use super::signature::VaultId;
+use super::vault_id::VaultId;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};

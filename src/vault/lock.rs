@@ -4,17 +4,15 @@
 //! dead owner holds it and nothing has to be broken by hand. What is written in the file is for people.
 
 use super::error::{Error, Result};
+use super::holder::Holder;
 use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// How often a waiting process looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -25,34 +23,6 @@ pub struct Lock {
     path: PathBuf,
     // Never read again: the lock lives as long as the open file.
     _file: File,
-}
-
-/// Who holds a vault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// `user@host`.
-    pub owner: String,
-    /// Its process there.
-    pub pid: u32,
-    /// Since when, Unix seconds.
-    pub since: i64,
-    /// What it does: the words of its command line.
-    pub why: String,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-        let since = OffsetDateTime::from_unix_timestamp(self.since)
-            .ok()
-            .and_then(|since| since.format(format).ok())
-            .unwrap_or_else(|| self.since.to_string());
-        write!(
-            f,
-            "{} (process {}) since {since}, for '{}'",
-            self.owner, self.pid, self.why
-        )
-    }
 }
 
 impl Lock {

@@ -41,8 +41,10 @@ mod compare;
 mod condition;
 mod copy;
 mod error;
+mod generation_id;
 mod head;
 mod history;
+mod holder;
 mod key;
 mod known;
 mod ledger;
@@ -55,31 +57,37 @@ mod prune;
 mod read;
 mod record;
 mod rekey;
+mod runs;
 mod schema;
 mod seal;
 mod signature;
 mod state;
 mod upgrade;
+mod vault_id;
 mod write;
 
 pub use compare::{Differences, FileChange, FileVersion, SecretChange, compare};
 pub use condition::{Condition, Readable, condition};
 pub use copy::{Restored, restore, restore_if};
 pub use error::{Error, Result};
-pub use history::{Applied, Brought, HostResult, Outcome, Run, RunId, RunInfo};
+pub use generation_id::GenerationId;
+pub use history::{Applied, Brought, HostResult, Outcome, Run};
+pub use holder::Holder;
 pub use key::{KeySource, create_identity, default_identity, takes_passphrase};
 pub use known::Known;
-pub use lock::{Holder, Lock, operator};
+pub use lock::{Lock, operator};
 pub use model::{
-    Artifact, ArtifactId, ArtifactKind, CertificateEnds, GenerationId, GenerationInfo, PlacedFile, Placement,
-    PlacementId, SecretId, SecretKind, SecretVersion, Snapshot,
+    Artifact, ArtifactId, ArtifactKind, CertificateEnds, GenerationInfo, PlacedFile, Placement, PlacementId,
+    SecretId, SecretKind, SecretVersion, Snapshot,
 };
 pub use owners::{Operator, Owners};
 pub use prune::Pruned;
 pub use record::{Carried, carried};
-pub use signature::{Signer, VaultId};
+pub use runs::{RunId, RunInfo};
+pub use signature::Signer;
 pub use state::{Verified, as_state};
 pub use upgrade::{Former, upgrade};
+pub use vault_id::VaultId;
 pub use write::{Generation, NewArtifact, NewSecret};
 
 use books::Books;

@@ -1,20 +1,10 @@
 //! What is in a vault, without the sealed values: names, kinds, generations, and the [`Snapshot`] of it all.
 
 use super::error::Error;
+use super::generation_id::GenerationId;
 use crate::digest::Digest;
 use crate::media::{Filestamp, GroupScheme};
 use std::collections::HashMap;
-use std::fmt;
-
-/// A generation: one change of what the fleet should hold, whole or not there at all. Counts from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub struct GenerationId(pub u32);
-
-impl fmt::Display for GenerationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// A generation and why it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use super::Vault;
 use super::error::{Error, Result};
-use super::history::{self, RunId};
+use super::generation_id::GenerationId;
 use super::ledger::{ARTIFACTS, BROUGHT, GENERATIONS, PLACEMENTS, RUNS, SECRETS, Tally};
-use super::model::{GenerationId, GenerationInfo, SecretKind};
+use super::model::{GenerationInfo, SecretKind};
+use super::runs::{self, RunId};
 use crate::media::GroupScheme;
 use std::collections::BTreeSet;
 
@@ -37,7 +38,7 @@ impl Vault {
 
     /// The runs that would lose their results if only the latest `keep` kept theirs, and how many results that are.
     pub fn prunable_results(&self, keep: usize) -> Result<(Vec<RunId>, usize)> {
-        let runs = self.reading()?.rows(&RUNS, history::run)?;
+        let runs = self.reading()?.rows(&RUNS, runs::run)?;
         let old = runs.iter().rev().skip(keep).rev();
         let old: Vec<_> = old.filter(|(_, results)| results.rows > 0).collect();
         let results: u64 = old.iter().map(|(_, results)| results.rows).sum();

@@ -1,11 +1,12 @@
 //! Reading: snapshots, single contents and secrets.
 
 use super::error::{Error, Result};
+use super::generation_id::GenerationId;
 use super::head::Reading;
 use super::ledger::{ARTIFACTS, GENERATIONS, HOSTS, PLACEMENTS, SECRETS, STANDING};
 use super::model::{
-    Artifact, ArtifactId, ArtifactKind, CertificateEnds, GenerationId, GenerationInfo, Placement,
-    PlacementId, SecretId, SecretKind, SecretVersion, Snapshot,
+    Artifact, ArtifactId, ArtifactKind, CertificateEnds, GenerationInfo, Placement, PlacementId, SecretId,
+    SecretKind, SecretVersion, Snapshot,
 };
 use super::seal::{DataKey, Identity};
 use super::{Vault, identity};

@@ -2,8 +2,10 @@
 //! the host's name. A host cannot make one that says more than it was told, and cannot use another host's.
 
 use super::error::Result;
-use super::model::{GenerationId, GenerationInfo};
-use super::signature::{Signer, VaultId};
+use super::generation_id::GenerationId;
+use super::model::GenerationInfo;
+use super::signature::Signer;
+use super::vault_id::VaultId;
 use openssl::sha::Sha256;
 
 /// What the line begins with.

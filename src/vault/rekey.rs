@@ -3,10 +3,10 @@
 use super::books::Books;
 use super::error::{Error, Result};
 use super::head::Opened;
-use super::history;
 use super::ledger::{self, RESULTS, RUNS, TABLES};
 use super::owners::{Operator, Owners};
 use super::read::{CONTENT, SECRET_VALUE, content, secret_value};
+use super::runs;
 use super::seal::DataKey;
 use super::{Vault, identity, schema};
 use rayon::prelude::*;
@@ -180,7 +180,7 @@ impl Books<'_> {
     pub(super) fn account_for_all(&mut self) -> Result<()> {
         let (path, key) = (self.path(), self.rows_key());
         // The results of each run, which the rows of runs account for.
-        let (runs, _) = ledger::rows(self.db(), path, &RUNS, ("", ()), None, u64::MAX, history::run)?;
+        let (runs, _) = ledger::rows(self.db(), path, &RUNS, ("", ()), None, u64::MAX, runs::run)?;
         for (run, _) in runs {
             let of_run = ("WHERE run = ?1", [run.id.0]);
             let (_, tally) =

@@ -3,14 +3,17 @@
 
 use super::books::Books;
 use super::error::{Error, Result};
-use super::history::{Applied, Outcome, RunId};
+use super::generation_id::GenerationId;
+use super::history::{Applied, Outcome};
 use super::key::KeySource;
 use super::ledger::Tally;
 use super::legacy::{self, Legacy};
 use super::lock::Lock;
-use super::model::{GenerationId, SecretKind};
+use super::model::SecretKind;
 use super::owners::{Operator, Owners, PASSPHRASE};
-use super::signature::{Signer, VaultId};
+use super::runs::RunId;
+use super::signature::Signer;
+use super::vault_id::VaultId;
 use super::{NewVault, Vault, copy, identity, schema};
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Value};

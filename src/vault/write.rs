@@ -2,11 +2,10 @@
 
 use super::books::Books;
 use super::error::{Error, Result};
+use super::generation_id::GenerationId;
 use super::identity;
 use super::ledger::{ARTIFACTS, GENERATIONS, PLACEMENTS, SECRETS};
-use super::model::{
-    Artifact, ArtifactId, ArtifactKind, GenerationId, PlacementId, SecretId, SecretKind, plain_name,
-};
+use super::model::{Artifact, ArtifactId, ArtifactKind, PlacementId, SecretId, SecretKind, plain_name};
 use crate::digest::Digest;
 use crate::media::Filestamp;
 use crate::secret::Secret;

@@ -20,7 +20,6 @@ const LAYERS: &[&[&str]] = &[
     &["inventory"],
     &["report", "trail"],
     &["ntpconf"],
-    &["vault"],
     &["plan"],
     &["rotate"],
     &["apply", "export"],
@@ -33,10 +32,8 @@ const LAYERS: &[&[&str]] = &[
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &["inventory/resolve"],
     &["inventory/yaml/events.rs", "inventory/yaml/plain.rs"],
-    &["remote/host_keys.rs", "remote/known_hosts.rs", "remote/ssh.rs"],
     &["trail/draw/layout.rs", "trail/draw/mark.rs"],
     &["trail/failure.rs", "trail/flow.rs"],
-    &["vault"],
     // crates/keygen, crates/media, crates/ntpq
     &["decision.rs", "existing.rs", "present.rs"],
     &["key_file.rs", "key_file_read.rs"],
