@@ -97,7 +97,7 @@ impl KeyType {
     }
 
     /// The type by any name a daemon or manual has for it, in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         let upper = name.to_ascii_uppercase();
         let known = Self::ALL
             .into_iter()
