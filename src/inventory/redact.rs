@@ -54,6 +54,8 @@ pub fn mask_lines(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     // Indentation of the key whose value may go on.
     let mut below = None;
+    // Indentation of the key whose brackets may hold more than values: `password: [hunter2: ]`.
+    let mut opaque = None;
     let mut hide = true;
     for line in text.split_inclusive('\n') {
         let indent = line.len() - line.trim_start().len();
@@ -63,6 +65,7 @@ pub fn mask_lines(text: &str) -> String {
             masked.extend(line.chars().map(dotted));
             continue;
         }
+        opaque = opaque.filter(|&key| blank || indent > key);
         let mut at = 0;
         while at < line.len() {
             let rest = &line[at..];
@@ -71,10 +74,17 @@ pub fn mask_lines(text: &str) -> String {
                 .next_back()
                 .is_none_or(|c| c.is_whitespace() || matches!(c, '{' | '[' | ',' | '-' | '?'));
             if let Some((key, length)) = key_at(rest).filter(|_| begins) {
-                masked.push_str(&rest[..length]);
+                if opaque.is_some() && !known.contains(key) {
+                    masked.extend(rest[..length].chars().map(dotted));
+                } else {
+                    masked.push_str(&rest[..length]);
+                }
                 at += length;
                 hide = is_secret(key) || !known.contains(key);
                 let value = line[at..].trim();
+                if hide && value.starts_with(['{', '[']) {
+                    opaque = opaque.or(Some(indent));
+                }
                 if hide && !value.is_empty() && !value.starts_with(['{', '[', '#']) {
                     below = Some(indent);
                     masked.extend(line[at..].chars().map(dotted));
@@ -184,6 +194,9 @@ mod tests {
             "\"pasword\": \"hunter2\"\n",
             "---\nsecret: hunter2\n---\nother: hunter2\n",
             "password: { env: A, x: hunter2 }\n",
+            "password: [: hunter2: \n",
+            "password: [\n  hunter2: \n",
+            "h: { group: red, pasword: { hunter2: x\n",
             "symmetric_keys:\n  7: hunter2\n",
         ] {
             let kept = mask_lines(text);
