@@ -1,6 +1,6 @@
 //! Opening and holding the vault: which file, and what opens it.
 
-use crate::cli::args::VaultArgs;
+use crate::cli::args::{EXPECTED, VaultArgs};
 use crate::cli::exit::Failure;
 use crate::cli::passphrase;
 use crate::cli::progress::Console;
@@ -13,9 +13,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The variable that names the one vault to accept, where there are no known vaults: its public key.
-pub const EXPECTED: &str = "KEYTRAIL_VAULT_ID";
 
 /// The vault's file: as given, else beside the first inventory file.
 pub fn vault_path(args: &VaultArgs, inventory: &[PathBuf]) -> PathBuf {

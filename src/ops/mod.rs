@@ -8,6 +8,7 @@
 mod apply;
 pub(crate) mod atomic_file;
 mod belonging;
+mod clock;
 mod connections;
 mod desired;
 mod environment;
@@ -36,6 +37,7 @@ mod vault_access;
 pub mod verify;
 
 pub use apply::ApplyJob;
+pub use clock::now;
 pub use environment::Environment;
 pub use error::{Error, Kind, Result};
 pub use in_force::InForce;
@@ -46,8 +48,3 @@ pub use plan::Planned;
 pub use rollout::{Care, RolloutOptions, Task};
 pub use session::Session;
 pub use vault_access::{FindKey, FindKnown, VaultAccess};
-
-/// The present, Unix seconds.
-pub fn now() -> i64 {
-    time::OffsetDateTime::now_utc().unix_timestamp()
-}

@@ -3,6 +3,9 @@
 use keytrail_vocabulary::Refused;
 use openssl::error::ErrorStack;
 
+/// What functions of this library return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
 /// Why media could not be read, made or used.
 ///
 /// The `Display` form says what is wrong and why; [`Error::help`] says what to do now.

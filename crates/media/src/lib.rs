@@ -33,11 +33,8 @@ pub mod private_key;
 pub mod symmetric;
 mod x509;
 
-pub use error::Error;
+pub use error::{Error, Result};
 pub use file::{Body, MediaFile, ReadFile};
 pub use group_key::GroupKey;
 pub use keytrail_vocabulary::{Dialect, Filestamp, KeyAlgorithm, SignatureDigest, SignatureScheme};
 pub use name::{GroupScheme, MediaKind, MediaName};
-
-/// What functions of this module return.
-pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -14,4 +14,4 @@ pub use inventory::InventoryArgs;
 pub use restart::RestartArgs;
 pub use rollout::RolloutArgs;
 pub use value::{Color, Format, days};
-pub use vault::VaultArgs;
+pub use vault::{EXPECTED, VaultArgs};

@@ -3,6 +3,9 @@
 use clap::Args;
 use std::path::PathBuf;
 
+/// The variable that names the one vault to accept, where there are no known vaults: its public key.
+pub const EXPECTED: &str = "KEYTRAIL_VAULT_ID";
+
 /// Which vault, and what opens it.
 #[derive(Debug, Args, Clone, Default)]
 pub struct VaultArgs {

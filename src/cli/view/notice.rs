@@ -1,6 +1,6 @@
 //! What operations tell while they go on, for people.
 
-use crate::cli::vault_key::EXPECTED;
+use crate::cli::args::EXPECTED;
 use crate::cli::view::{findings, outcome};
 use crate::mint::{What, Work};
 use crate::ops::Notice;

@@ -20,6 +20,8 @@ const LAYERS: &[&[&str]] = &[
     &["inventory"],
     &["report", "trail"],
     &["ntpconf"],
+    &["vault"],
+    &["mint"],
     &["plan"],
     &["rotate"],
     &["apply", "export"],
