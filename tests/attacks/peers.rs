@@ -29,7 +29,7 @@ fn peer(speak: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + Co
                 let mut stream = stream;
                 // Whoever is cut off has been refused.
                 let _ = speak(&mut stream);
-                let _ = stream.read(&mut [0; 1 << 16]);
+                let _ = stream.read(&mut [0; 1 << 14]);
             });
         }
     });
