@@ -147,7 +147,7 @@ fn one_round(target: &Target, round: usize) -> [usize; 3] {
             _ if words[0] == "verify" => assert!(said.contains("no ntpd runs"), "{what}"),
             // A lock is in the keys directory, which is root's there.
             Some(_) if words[0] == "unlock" && target.layout.name == "conf" => {
-                assert_eq!(status, 0, "{what}")
+                assert_eq!(status, 0, "{what}");
             }
             Some(refusal) => assert!(status != 0 && said.contains(refusal), "{what}"),
             None => assert_eq!(status, 0, "{what}"),
