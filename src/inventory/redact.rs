@@ -82,7 +82,7 @@ pub fn mask_lines(text: &str) -> String {
                 at += length;
                 hide = is_secret(key) || !known.contains(key);
                 let value = line[at..].trim();
-                if hide && value.starts_with(['{', '[']) {
+                if hide && (value.starts_with(['{', '[']) || value.is_empty() && is_secret(key)) {
                     opaque = opaque.or(Some(indent));
                 }
                 if hide && !value.is_empty() && !value.starts_with(['{', '[', '#']) {
@@ -195,6 +195,7 @@ mod tests {
             "---\nsecret: hunter2\n---\nother: hunter2\n",
             "password: { env: A, x: hunter2 }\n",
             "password: [: hunter2: \n",
+            "password: \n  : hunter2: \n\t x",
             "password: [\n  hunter2: \n",
             "h: { group: red, pasword: { hunter2: x\n",
             "symmetric_keys:\n  7: hunter2\n",

@@ -185,13 +185,7 @@ impl Target {
                 "--clear-groups",
                 "--no-new-privs",
             ])
-            .args([
-                "/mnt/attacker",
-                "--ignored",
-                "--exact",
-                "racing::the_attacker",
-                "--nocapture",
-            ])
+            .args(["/mnt/attacker", "--exact", "racing::the_attacker", "--nocapture"])
             .env(ATTACK, self.layout.name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
