@@ -17,8 +17,8 @@ tests() { # THREADS ARGUMENTS...
 tests "$cores" --lib --bins --test it --test attacks "$@"
 # They wait for connections and programs half of the time.
 tests $((2 * cores)) --test sshd "$@"
-# They wait for daemons to choose a server nearly all of the time, each in a network of its own.
-tests 16 --test daemons "$@"
+# They wait for daemons to choose a server nearly all of the time, each in a network of its own: more at once may do.
+tests "$cores" --test daemons "$@"
 $cargo test --workspace --locked --quiet --no-fail-fast --doc "$@" || failed=yes
 [ -z "$failed" ] || {
     echo 'Tests failed: see above.' >&2
